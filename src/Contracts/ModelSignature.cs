@@ -1,0 +1,61 @@
+namespace Atoll.Contracts;
+
+/// <summary>What a model takes and gives: names, datatypes and shapes, and what they mean to a person.</summary>
+public sealed record ModelSignature
+{
+    /// <summary>One of <see cref="TaskKinds"/>.</summary>
+    public required string Task { get; init; }
+
+    /// <summary>One of <see cref="DatasetTypes"/>: the kind of sample that the model reads.</summary>
+    public required string SampleType { get; init; }
+
+    /// <summary>The column that was learned, for tabular models.</summary>
+    public string? Target { get; init; }
+
+    public required IReadOnlyList<TensorSpec> Inputs { get; init; }
+
+    public required IReadOnlyList<TensorSpec> Outputs { get; init; }
+
+    /// <summary>The labels in the order of the columns of <c>probabilities</c>; null for regression.</summary>
+    public IReadOnlyList<string>? Labels { get; init; }
+}
+
+/// <summary>One input or output of a model.</summary>
+public sealed record TensorSpec
+{
+    public required string Name { get; init; }
+
+    /// <summary>Open Inference Protocol name: FP32, INT64, UINT8, BYTES, BOOL ...</summary>
+    public required string Datatype { get; init; }
+
+    /// <summary>-1 is a free dimension; the first one is the number of samples.</summary>
+    public required IReadOnlyList<long> Shape { get; init; }
+
+    /// <summary>What the column means (<see cref="ColumnTypes"/>), for inputs of tabular models.</summary>
+    public string? ColumnType { get; init; }
+
+    /// <summary>A value as it occurred in the training data, to show in messages and snippets.</summary>
+    public string? Example { get; init; }
+}
+
+/// <summary>Semantic types of table columns.</summary>
+public static class ColumnTypes
+{
+    public const string Number = "number";
+    public const string Integer = "integer";
+    public const string Currency = "currency";
+    public const string Percent = "percent";
+    public const string Boolean = "boolean";
+    public const string Category = "category";
+    public const string Date = "date";
+    public const string DateTime = "datetime";
+    public const string Text = "text";
+    public const string Id = "id";
+    public const string Email = "email";
+    public const string Phone = "phone";
+    public const string Url = "url";
+    public const string Country = "country";
+    public const string PostalCode = "postal-code";
+
+    public static bool IsNumeric(string type) => type is Number or Integer or Currency or Percent;
+}

@@ -1,0 +1,17 @@
+namespace Atoll.Contracts;
+
+/// <summary>What the samples of a dataset are.</summary>
+public static class DatasetTypes
+{
+    public const string Tabular = "tabular";
+    public const string Text = "text";
+    public const string Image = "image";
+}
+
+/// <summary>What a model is asked to predict.</summary>
+public static class TaskKinds
+{
+    public const string Classification = "classification";
+    public const string MultiLabelClassification = "multi-label-classification";
+    public const string Regression = "regression";
+}

@@ -1,0 +1,39 @@
+namespace Atoll.Training;
+
+/// <summary>Texts to learn from.</summary>
+/// <param name="Texts">Raw texts.</param>
+/// <param name="Labels">Per text the positions in <paramref name="LabelNames"/>: one for single label, any number for multi-label.</param>
+/// <param name="LabelNames">Every label, in the order of the model's outputs.</param>
+internal sealed record TextExamples(IReadOnlyList<string> Texts, IReadOnlyList<int[]> Labels, IReadOnlyList<string> LabelNames);
+
+/// <summary>Images to learn from.</summary>
+/// <param name="Count">Number of images.</param>
+/// <param name="Decode">Gives the pixels of an image; called once per image and in any order.</param>
+/// <param name="Labels">Per image the positions in <paramref name="LabelNames"/>.</param>
+/// <param name="LabelNames">Every label, in the order of the model's outputs.</param>
+internal sealed record ImageExamples(int Count, Func<int, RgbImage> Decode, IReadOnlyList<int[]> Labels, IReadOnlyList<string> LabelNames);
+
+/// <summary>Decoded pixels, 8 bits each, red green blue, rows from the top.</summary>
+/// <param name="Pixels">height x width x 3 bytes.</param>
+internal sealed record RgbImage(int Width, int Height, byte[] Pixels);
+
+/// <summary>A table to learn from, by columns.</summary>
+/// <param name="Columns">Every column, the target included.</param>
+/// <param name="RowCount">Number of rows.</param>
+/// <param name="Target">Name of the column to predict.</param>
+internal sealed record TabularExamples(IReadOnlyList<ColumnValues> Columns, int RowCount, string Target);
+
+/// <summary>The values of one column; numbers or texts, never both.</summary>
+internal sealed record ColumnValues
+{
+    public required string Name { get; init; }
+
+    /// <summary>One of <see cref="Contracts.ColumnTypes"/>.</summary>
+    public required string Type { get; init; }
+
+    /// <summary>Values of a numeric column; NaN is missing.</summary>
+    public float[]? Numbers { get; init; }
+
+    /// <summary>Values of any other column, as they stand in the source; null is missing.</summary>
+    public string?[]? Texts { get; init; }
+}
