@@ -1,3 +1,5 @@
+using Atoll.Platform.Imaging;
+
 namespace Atoll.Training;
 
 /// <summary>Texts to learn from.</summary>
@@ -12,10 +14,6 @@ internal sealed record TextExamples(IReadOnlyList<string> Texts, IReadOnlyList<i
 /// <param name="Labels">Per image the positions in <paramref name="LabelNames"/>.</param>
 /// <param name="LabelNames">Every label, in the order of the model's outputs.</param>
 internal sealed record ImageExamples(int Count, Func<int, RgbImage> Decode, IReadOnlyList<int[]> Labels, IReadOnlyList<string> LabelNames);
-
-/// <summary>Decoded pixels, 8 bits each, red green blue, rows from the top.</summary>
-/// <param name="Pixels">height x width x 3 bytes.</param>
-internal sealed record RgbImage(int Width, int Height, byte[] Pixels);
 
 /// <summary>A table to learn from, by columns.</summary>
 /// <param name="Columns">Every column, the target included.</param>
