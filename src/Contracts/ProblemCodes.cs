@@ -1,0 +1,18 @@
+namespace Atoll.Contracts;
+
+/// <summary>Codes of problem documents. Texts may change, codes may not.</summary>
+public static class ProblemCodes
+{
+    public const string InvalidField = "invalid-field";
+    public const string InvalidBody = "invalid-body";
+    public const string Unauthenticated = "unauthenticated";
+    public const string PermissionMissing = "permission-missing";
+    public const string NotFound = "not-found";
+    public const string AlreadyExists = "already-exists";
+    public const string LostRace = "lost-race";
+    public const string TooLarge = "too-large";
+    public const string ShuttingDown = "shutting-down";
+    public const string InternalError = "internal-error";
+    public const string StorageUnavailable = "storage-unavailable";
+    public const string IdempotencyMismatch = "idempotency-mismatch";
+}

@@ -1,0 +1,13 @@
+namespace Atoll.Platform.Database;
+
+/// <summary>An entity that belongs to one tenant. <see cref="PlatformDb"/> filters and stamps it.</summary>
+internal interface ITenantOwned
+{
+    string TenantId { get; set; }
+}
+
+/// <summary>An entity whose concurrent changes must be noticed. <see cref="PlatformDb"/> raises the number at each change.</summary>
+internal interface IRevised
+{
+    int Revision { get; set; }
+}

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using Atoll.Contracts;
+using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+
+namespace Atoll.Platform.Http;
+
+/// <summary>The one place where exceptions become answers.</summary>
+internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IExceptionHandler
+{
+    public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
+    {
+        if (context.RequestAborted.IsCancellationRequested)
+        {
+            // Nobody is left to read an answer.
+            context.Response.StatusCode = 499;
+            return true;
+        }
+        var problem = exception switch
+        {
+            BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
+                "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),
+            BadHttpRequestException bad => HttpProblems.InvalidBody(Innermost(bad)) with { Status = bad.StatusCode },
+            DbUpdateConcurrencyException => HttpProblems.LostRace(),
+            DbUpdateException { InnerException: SqliteException { SqliteErrorCode: 19 } } => HttpProblems.LostRace(),
+            SqliteException { SqliteErrorCode: 13 } or IOException { HResult: unchecked((int)0x80070070) } => Unavailable("The disk is full."),
+            SqliteException { SqliteErrorCode: 5 or 6 } => Unavailable("The database is busy."),
+            _ => null,
+        };
+        if (problem is null)
+        {
+            var trace = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
+            Log.Unhandled(logger, exception, context.Request.Method, context.Request.Path, trace);
+            problem = new Problem(500, ProblemCodes.InternalError, "The server failed at this request.", $"Tell the operator the trace id {trace}.")
+            {
+                Extensions = new Dictionary<string, object?> { ["traceId"] = trace },
+            };
+        }
+        await ProblemWriter.WriteAsync(context, problem);
+        return true;
+    }
+
+    private static Problem Unavailable(string what) => new(503, ProblemCodes.StorageUnavailable, what, "Try again in a moment.");
+
+    private static string Innermost(Exception exception)
+    {
+        while (exception.InnerException is { } inner) exception = inner;
+        return exception.Message;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Error, "{Method} {Path} failed; trace {Trace}.")]
+        public static partial void Unhandled(ILogger logger, Exception exception, string method, string path, string trace);
+    }
+}

@@ -1,0 +1,22 @@
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
+
+namespace Atoll.Platform;
+
+/// <summary>What every module stands on: database, blobs, jobs, answers to errors.</summary>
+internal static class PlatformModule
+{
+    public static void AddPlatform(this IServiceCollection services, DataFolder folder)
+    {
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(folder);
+        services.AddSqliteDatabase();
+        services.AddSingleton<BlobStore>();
+        services.AddSingleton<JobQueue>();
+        services.AddHostedService<JobWorker>();
+        services.AddExceptionHandler<ErrorHandling>();
+        services.AddProblemDetails();
+    }
+}

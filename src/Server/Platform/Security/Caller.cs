@@ -1,0 +1,37 @@
+using System.Collections.Frozen;
+
+namespace Atoll.Platform.Security;
+
+/// <summary>Who sends a request: a principal of a tenant, with what it was granted. Immutable, shared between requests.</summary>
+internal sealed record Caller(
+    string TenantId, string TenantName, string PrincipalId, string PrincipalName, FrozenSet<string> Permissions)
+{
+    /// <summary>The caller of this request. Only for routes that are not anonymous.</summary>
+    public static Caller Of(HttpContext context) =>
+        context.Features.Get<Caller>() ?? throw new InvalidOperationException("This route is anonymous; it has no caller.");
+
+    /// <summary>Lets handlers take the caller as a parameter.</summary>
+    public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
+}
+
+/// <summary>The permission that a route asks for.</summary>
+internal sealed record NeedsPermission(string Permission);
+
+/// <summary>Marks a route that anybody may call; every other route names a permission.</summary>
+internal sealed record OpenToAnybody(string Reason);
+
+/// <summary>Marks a route that any authenticated caller may use.</summary>
+internal sealed record OpenToCallers(string Reason);
+
+/// <summary>How module files say who may use a route.</summary>
+internal static class RouteAccess
+{
+    public static TBuilder Needs<TBuilder>(this TBuilder builder, string permission)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new NeedsPermission(permission));
+
+    public static TBuilder ForAnybody<TBuilder>(this TBuilder builder, string reason)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new OpenToAnybody(reason));
+
+    public static TBuilder ForCallers<TBuilder>(this TBuilder builder, string reason)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new OpenToCallers(reason));
+}

@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.Collections.Frozen;
+using System.Security.Cryptography;
+using System.Text;
+using Atoll.Platform.Database;
+using Atoll.Platform.Security;
+using Microsoft.EntityFrameworkCore;
+
+namespace Atoll.Tenancy;
+
+/// <summary>Finds the caller behind a credential. Known credentials are answered from memory, without the database.</summary>
+/// <remarks>Whoever changes principals, grants or keys calls <see cref="Forget"/>, so a revoked key stops at once.</remarks>
+internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider clock)
+{
+    private const int KnownMax = 100_000;
+
+    private ConcurrentDictionary<CredentialHash, Known> _known = new();
+
+    /// <summary>The caller with this API key; null when there is none or the key has expired.</summary>
+    public ValueTask<Caller?> FindByKeyAsync(string key, CancellationToken cancellationToken)
+    {
+        var hash = CredentialHash.Of(key);
+        if (_known.TryGetValue(hash, out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime)
+            return ValueTask.FromResult<Caller?>(known.Caller);
+        return LookUpAsync(hash, cancellationToken);
+    }
+
+    /// <summary>The caller for a principal whose credential somebody else has verified.</summary>
+    public async ValueTask<Caller?> FindByPrincipalAsync(string principalId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        return await LoadAsync(db, principalId, cancellationToken);
+    }
+
+    /// <summary>The caller remembered for a verified access token; see <see cref="Remember"/>.</summary>
+    public Caller? FindRemembered(string token) =>
+        _known.TryGetValue(CredentialHash.Of(token), out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? known.Caller : null;
+
+    public void Remember(string token, Caller caller, DateTime expiresUtc) => Remember(_known, CredentialHash.Of(token), new Known(caller, expiresUtc));
+
+    /// <summary>Drops all that is remembered. Cheap: the next request of each credential asks the database once.</summary>
+    public void Forget() => _known = new ConcurrentDictionary<CredentialHash, Known>();
+
+    private static void Remember(ConcurrentDictionary<CredentialHash, Known> known, CredentialHash hash, Known entry)
+    {
+        if (known.Count >= KnownMax) known.Clear();
+        known[hash] = entry;
+    }
+
+    private async ValueTask<Caller?> LookUpAsync(CredentialHash hash, CancellationToken cancellationToken)
+    {
+        // The dictionary is taken before the database is read: a Forget in between must not be undone by what we read.
+        var known = _known;
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        var text = hash.ToString();
+        var key = await db.ApiKeys().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
+            .SingleOrDefaultAsync(k => k.Hash == text, cancellationToken);
+        if (key is null || key.ExpiresUtc <= clock.GetUtcNow().UtcDateTime) return null;
+        var caller = await LoadAsync(db, key.PrincipalId, cancellationToken);
+        if (caller is not null) Remember(known, hash, new Known(caller, key.ExpiresUtc ?? DateTime.MaxValue));
+        return caller;
+    }
+
+    private static async Task<Caller?> LoadAsync(PlatformDb db, string principalId, CancellationToken cancellationToken)
+    {
+        var found = await db.Principals().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
+            .Where(principal => principal.Id == principalId)
+            .Join(db.Tenants(), principal => principal.TenantId, tenant => tenant.Id, (principal, tenant) => new { principal, tenant })
+            .SingleOrDefaultAsync(cancellationToken);
+        if (found is null) return null;
+        var permissions = await db.Grants().IgnoreQueryFilters([PlatformDb.TenantFilter])
+            .Where(grant => grant.PrincipalId == principalId).Select(grant => grant.Permission).ToListAsync(cancellationToken);
+        return new Caller(found.tenant.Id, found.tenant.Name, found.principal.Id, found.principal.Name, permissions.ToFrozenSet());
+    }
+
+    private sealed record Known(Caller Caller, DateTime ExpiresUtc);
+
+    /// <summary>SHA-256 of a credential as a value, so that a look-up allocates nothing.</summary>
+    private readonly record struct CredentialHash(UInt128 High, UInt128 Low)
+    {
+        public static CredentialHash Of(string credential)
+        {
+            Span<byte> text = stackalloc byte[512];
+            var bytes = Encoding.UTF8.GetByteCount(credential);
+            if (bytes > text.Length) text = new byte[bytes];
+            text = text[..Encoding.UTF8.GetBytes(credential, text)];
+            Span<byte> hash = stackalloc byte[32];
+            SHA256.HashData(text, hash);
+            return new CredentialHash(
+                System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(hash),
+                System.Buffers.Binary.BinaryPrimitives.ReadUInt128BigEndian(hash[16..]));
+        }
+
+        public override string ToString() => $"{High:x32}{Low:x32}";
+    }
+}

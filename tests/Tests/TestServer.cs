@@ -1,0 +1,64 @@
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using Atoll.Contracts;
+using Microsoft.AspNetCore.Builder;
+using Xunit;
+
+namespace Atoll.Tests;
+
+/// <summary>The real server, in this process, on a free port and a data folder of its own.</summary>
+public sealed class TestServer : IAsyncLifetime
+{
+    private readonly TestFolder _folder = new();
+    private int _tenants;
+
+    internal AtollServer Server { get; private set; } = null!;
+
+    internal Action<WebApplicationBuilder>? Configure { get; init; }
+
+    internal string[] Settings { get; init; } = [];
+
+    internal string DataPath => _folder.Path;
+
+    internal HttpClient Platform { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Server = await AtollServer.StartAsync(
+            [$"--Atoll:Data={_folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", .. Settings], Configure, TestContext.Current.CancellationToken);
+        Platform = ClientFor(Server.FirstKey!);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Platform.Dispose();
+        await Server.DisposeAsync();
+        _folder.Dispose();
+    }
+
+    /// <summary>A client with a credential; none with null.</summary>
+    internal HttpClient ClientFor(string? credential)
+    {
+        var client = new HttpClient { BaseAddress = new Uri(Server.Address) };
+        if (credential is not null) client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", credential);
+        return client;
+    }
+
+    /// <summary>A new tenant and a client that is its administrator.</summary>
+    internal async Task<(CreatedTenantResponse Tenant, HttpClient Client)> CreateTenantAsync()
+    {
+        var name = $"tenant-{Interlocked.Increment(ref _tenants)}";
+        using var answer = await Platform.PostAsJsonAsync("/api/v1/tenants", new CreateTenantRequest { Name = name });
+        answer.EnsureSuccessStatusCode();
+        var created = (await answer.Content.ReadFromJsonAsync(AtollJson.Default.CreatedTenantResponse))!;
+        return (created, ClientFor(created.AdministratorKey.Secret));
+    }
+}
+
+/// <summary>A temporary folder that goes with its owner.</summary>
+internal sealed class TestFolder : IDisposable
+{
+    public string Path { get; } = Directory.CreateTempSubdirectory("atoll-test-").FullName;
+
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+}
