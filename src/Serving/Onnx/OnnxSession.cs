@@ -1,0 +1,345 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Atoll.Serving.Onnx;
+
+/// <summary>A loaded model. Runs may happen on many threads at once; disposing waits for none of them and harms none.</summary>
+internal sealed unsafe class OnnxSession : IDisposable
+{
+    // Beyond this many tensors pointers go to the heap.
+    private const int TensorsOnStackMax = 512;
+
+    private readonly OrtApi _api;
+    private readonly OrtSessionHandle _handle;
+    private readonly OnnxValueInfo[] _inputs;
+    private readonly OnnxValueInfo[] _outputs;
+
+    private OnnxSession(OrtApi api, OrtSessionHandle handle)
+    {
+        _api = api;
+        _handle = handle;
+        _inputs = ReadInfo(api.SessionGetInputCount, api.SessionGetInputName, api.SessionGetInputTypeInfo);
+        _outputs = ReadInfo(api.SessionGetOutputCount, api.SessionGetOutputName, api.SessionGetOutputTypeInfo);
+        _handle.InputNames = ToNative(_inputs);
+        _handle.OutputNames = ToNative(_outputs);
+    }
+
+    public IReadOnlyList<OnnxValueInfo> Inputs => _inputs;
+
+    public IReadOnlyList<OnnxValueInfo> Outputs => _outputs;
+
+    /// <summary>Loads a model from the bytes of an <c>.onnx</c> or <c>.ort</c> file. They are not needed afterwards.</summary>
+    public static OnnxSession Load(ReadOnlySpan<byte> model, OnnxSessionOptions? options = null)
+    {
+        if (model.IsEmpty) throw new OnnxException(OnnxErrorCode.NoModel, "The model is empty.");
+        var api = OnnxRuntime.Api;
+        var native = CreateOptions(api, options ?? OnnxSessionOptions.Default);
+        try
+        {
+            nint session;
+            fixed (byte* bytes = model)
+                api.Check(api.CreateSessionFromArray(OnnxRuntime.Environment, bytes, (nuint)model.Length, native, &session));
+            return Own(api, session);
+        }
+        finally
+        {
+            api.ReleaseSessionOptions(native);
+        }
+    }
+
+    /// <summary>Loads a model from a file.</summary>
+    public static OnnxSession Load(string path, OnnxSessionOptions? options = null)
+    {
+        if (!File.Exists(path)) throw new OnnxException(OnnxErrorCode.NoSuchFile, $"There is no model file at {path}.");
+        var api = OnnxRuntime.Api;
+        var native = CreateOptions(api, options ?? OnnxSessionOptions.Default);
+        try
+        {
+            nint session;
+            fixed (byte* file = ToNativePath(path))
+                api.Check(api.CreateSession(OnnxRuntime.Environment, file, native, &session));
+            return Own(api, session);
+        }
+        finally
+        {
+            api.ReleaseSessionOptions(native);
+        }
+    }
+
+    /// <summary>Runs the model; all outputs in their order, for the caller to dispose.</summary>
+    public OnnxTensor[] Run(params ReadOnlySpan<OnnxTensor> inputs) => RunNew(inputs, null);
+
+    /// <inheritdoc cref="Run(ReadOnlySpan{OnnxTensor})"/>
+    public OnnxTensor[] Run(ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions? options) => RunNew(inputs, options);
+
+    /// <summary>Runs the model into outputs that the caller allocated with the shapes that will come out. Allocates nothing.</summary>
+    public void Run(ReadOnlySpan<OnnxTensor> inputs, ReadOnlySpan<OnnxTensor> outputs, OnnxRunOptions? options = null)
+    {
+        CheckOutputs(outputs);
+        var pointers = outputs.Length <= TensorsOnStackMax ? stackalloc nint[outputs.Length] : new nint[outputs.Length];
+        var held = 0;
+        try
+        {
+            for (; held < outputs.Length; held++) pointers[held] = Hold(outputs[held]);
+            RunNative(inputs, pointers, options);
+        }
+        finally
+        {
+            while (held > 0) outputs[--held].Handle.DangerousRelease();
+        }
+    }
+
+    /// <summary>The position of an input, or -1.</summary>
+    public int IndexOfInput(string name) => Array.FindIndex(_inputs, input => input.Name == name);
+
+    /// <summary>The position of an output, or -1.</summary>
+    public int IndexOfOutput(string name) => Array.FindIndex(_outputs, output => output.Name == name);
+
+    public void Dispose() => _handle.Dispose();
+
+    private OnnxTensor[] RunNew(ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions? options)
+    {
+        foreach (var output in _outputs)
+        {
+            if (output.Kind != OnnxValueKind.Tensor)
+                throw new OnnxException(OnnxErrorCode.NotImplemented, $"Output '{output.Name}' is a {output.Kind}; only tensors can be read. Export the model without it (for ZipMap: zipmap=False).");
+        }
+
+        var pointers = _outputs.Length <= TensorsOnStackMax ? stackalloc nint[_outputs.Length] : new nint[_outputs.Length];
+        pointers.Clear();
+        var results = new OnnxTensor[_outputs.Length];
+        RunNative(inputs, pointers, options);
+        var adopted = 0;
+        try
+        {
+            while (adopted < results.Length)
+            {
+                var value = pointers[adopted];
+                pointers[adopted] = 0;
+                results[adopted] = OnnxTensor.Adopt(_api, value);
+                adopted++;
+            }
+            return results;
+        }
+        catch
+        {
+            foreach (var result in results) result?.Dispose();
+            foreach (var value in pointers)
+            {
+                if (value != 0) _api.ReleaseValue(value);
+            }
+            throw;
+        }
+    }
+
+    private void RunNative(ReadOnlySpan<OnnxTensor> inputs, Span<nint> outputs, OnnxRunOptions? options)
+    {
+        CheckInputs(inputs);
+        var pointers = inputs.Length <= TensorsOnStackMax ? stackalloc nint[inputs.Length] : new nint[inputs.Length];
+        var held = 0;
+        var holdsSession = false;
+        var holdsOptions = false;
+        try
+        {
+            // Leases, so that a Dispose on another thread takes effect after this run.
+            _handle.DangerousAddRef(ref holdsSession);
+            options?.Handle.DangerousAddRef(ref holdsOptions);
+            for (; held < inputs.Length; held++) pointers[held] = Hold(inputs[held]);
+
+            nint status;
+            fixed (nint* ins = pointers, outs = outputs)
+            {
+                status = _api.Run(
+                    _handle.Value, options is null ? 0 : options.Handle.Value,
+                    _handle.InputNames, ins, (nuint)inputs.Length, _handle.OutputNames, (nuint)outputs.Length, outs);
+            }
+            if (status != 0) throw ToRunException(status, options);
+        }
+        finally
+        {
+            while (held > 0) inputs[--held].Handle.DangerousRelease();
+            if (holdsOptions) options!.Handle.DangerousRelease();
+            if (holdsSession) _handle.DangerousRelease();
+        }
+    }
+
+    private Exception ToRunException(nint status, OnnxRunOptions? options)
+    {
+        var failure = _api.ToException(status);
+        return options is { IsTerminated: true } ? options.ToException() : failure;
+    }
+
+    private static nint Hold(OnnxTensor tensor)
+    {
+        var held = false;
+        tensor.Handle.DangerousAddRef(ref held);
+        return tensor.Handle.Value;
+    }
+
+    private void CheckInputs(ReadOnlySpan<OnnxTensor> inputs)
+    {
+        if (inputs.Length != _inputs.Length)
+            throw Refuse($"The model takes {_inputs.Length} inputs ({NamesOf(_inputs)}), not {inputs.Length}.");
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            if (!Fits(_inputs[i], inputs[i]))
+                throw Refuse($"Input '{_inputs[i].Name}' takes {_inputs[i].Describe()}, not {inputs[i]?.ToString() ?? "null"}.");
+        }
+    }
+
+    private void CheckOutputs(ReadOnlySpan<OnnxTensor> outputs)
+    {
+        if (outputs.Length != _outputs.Length)
+            throw Refuse($"The model gives {_outputs.Length} outputs ({NamesOf(_outputs)}), not {outputs.Length}.");
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            if (!Fits(_outputs[i], outputs[i]))
+                throw Refuse($"Output '{_outputs[i].Name}' gives {_outputs[i].Describe()}, which a tensor {outputs[i]?.ToString() ?? "null"} cannot take.");
+        }
+    }
+
+    private static bool Fits(OnnxValueInfo info, OnnxTensor? tensor)
+    {
+        if (tensor is null || info.Kind != OnnxValueKind.Tensor || info.Type != tensor.ElementType) return false;
+        if (!info.HasShape) return true;
+        var wanted = info.Shape;
+        var given = tensor.Shape;
+        if (wanted.Length != given.Length) return false;
+        for (var i = 0; i < wanted.Length; i++)
+        {
+            if (wanted[i] >= 0 && wanted[i] != given[i]) return false;
+        }
+        return true;
+    }
+
+    private static string NamesOf(OnnxValueInfo[] values)
+    {
+        const int shown = 20;
+        var names = string.Join(", ", values.Take(shown).Select(value => value.Name));
+        return values.Length > shown ? names + ", ..." : names;
+    }
+
+    private static OnnxException Refuse(string message) => new(OnnxErrorCode.InvalidArgument, message);
+
+    private static OnnxSession Own(OrtApi api, nint session)
+    {
+        var handle = new OrtSessionHandle(session);
+        try
+        {
+            return new OnnxSession(api, handle);
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+
+    internal static nint CreateOptions(OrtApi api, OnnxSessionOptions options)
+    {
+        const int disableAll = 0, enableAll = 99;
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.IntraOpThreads, 1);
+        nint native;
+        api.Check(api.CreateSessionOptions(&native));
+        try
+        {
+            api.Check(api.SetSessionGraphOptimizationLevel(native, options.Optimized ? disableAll : enableAll));
+            if (!options.MemoryArena) api.Check(api.DisableCpuMemArena(native));
+            if (!options.MemoryPattern) api.Check(api.DisableMemPattern(native));
+            if (options.IntraOpThreads == 1)
+            {
+                api.Check(api.DisablePerSessionThreads(native));
+            }
+            else
+            {
+                api.Check(api.SetIntraOpNumThreads(native, options.IntraOpThreads));
+                api.Check(api.SetInterOpNumThreads(native, 1));
+                AddConfig(api, native, "session.intra_op.allow_spinning\0"u8, options.Spinning ? "1\0"u8 : "0\0"u8);
+            }
+            return native;
+        }
+        catch
+        {
+            api.ReleaseSessionOptions(native);
+            throw;
+        }
+    }
+
+    internal static void AddConfig(OrtApi api, nint options, ReadOnlySpan<byte> key, ReadOnlySpan<byte> value)
+    {
+        fixed (byte* k = key, v = value) api.Check(api.AddSessionConfigEntry(options, k, v));
+    }
+
+    /// <summary>A path as ONNX Runtime takes it: UTF-16 on Windows, UTF-8 elsewhere, ended by zero.</summary>
+    internal static byte[] ToNativePath(string path) =>
+        OperatingSystem.IsWindows() ? Encoding.Unicode.GetBytes(path + '\0') : Encoding.UTF8.GetBytes(path + '\0');
+
+    private OnnxValueInfo[] ReadInfo(
+        delegate* unmanaged<nint, nuint*, nint> readCount,
+        delegate* unmanaged<nint, nuint, nint, byte**, nint> readName,
+        delegate* unmanaged<nint, nuint, nint*, nint> readType)
+    {
+        nuint count;
+        _api.Check(readCount(_handle.Value, &count));
+        var values = new OnnxValueInfo[count];
+        for (nuint i = 0; i < count; i++)
+        {
+            byte* text;
+            _api.Check(readName(_handle.Value, i, OnnxRuntime.CpuAllocator, &text));
+            var name = Marshal.PtrToStringUTF8((nint)text)!;
+            _api.Check(_api.AllocatorFree(OnnxRuntime.CpuAllocator, text));
+
+            nint type;
+            _api.Check(readType(_handle.Value, i, &type));
+            try
+            {
+                values[i] = ReadType(name, type);
+            }
+            finally
+            {
+                _api.ReleaseTypeInfo(type);
+            }
+        }
+        return values;
+    }
+
+    private OnnxValueInfo ReadType(string name, nint type)
+    {
+        OnnxValueKind kind;
+        _api.Check(_api.GetOnnxTypeFromTypeInfo(type, &kind));
+        if (kind != OnnxValueKind.Tensor) return new OnnxValueInfo(name, TensorElementType.Undefined, []) { Kind = kind, HasShape = false };
+
+        nint tensor;
+        TensorElementType element;
+        nuint rank;
+        _api.Check(_api.CastTypeInfoToTensorInfo(type, &tensor));
+        _api.Check(_api.GetTensorElementType(tensor, &element));
+        _api.Check(_api.GetDimensionsCount(tensor, &rank));
+        var shape = new long[rank];
+        var names = new string[rank];
+        if (rank > 0)
+        {
+            fixed (long* dimensions = shape) _api.Check(_api.GetDimensions(tensor, dimensions, rank));
+            var symbols = stackalloc byte*[(int)rank];
+            _api.Check(_api.GetSymbolicDimensions(tensor, symbols, rank));
+            for (var i = 0; i < names.Length; i++) names[i] = Marshal.PtrToStringUTF8((nint)symbols[i]) ?? "";
+        }
+        return new OnnxValueInfo(name, element, shape) { HasShape = _api.TensorTypeAndShapeHasShape(tensor) != 0, DimensionNames = names };
+    }
+
+    /// <summary>One block with the pointers, then the names.</summary>
+    private static byte** ToNative(OnnxValueInfo[] values)
+    {
+        var bytes = values.Sum(value => Encoding.UTF8.GetByteCount(value.Name) + 1);
+        var pointers = (byte**)NativeMemory.Alloc((nuint)(values.Length * sizeof(byte*) + bytes));
+        var text = (byte*)(pointers + values.Length);
+        var end = text + bytes;
+        for (var i = 0; i < values.Length; i++)
+        {
+            pointers[i] = text;
+            text += Encoding.UTF8.GetBytes(values[i].Name, new Span<byte>(text, (int)(end - text)));
+            *text++ = 0;
+        }
+        return pointers;
+    }
+}
