@@ -14,5 +14,10 @@ public static class ProblemCodes
     public const string ShuttingDown = "shutting-down";
     public const string InternalError = "internal-error";
     public const string StorageUnavailable = "storage-unavailable";
+    public const string AliasReserved = "alias-reserved";
+    public const string VersionInUse = "version-in-use";
+    public const string DatasetNotReady = "dataset-not-ready";
+    public const string ModelOfOtherKind = "model-of-other-kind";
+    public const string RunEnded = "run-ended";
     public const string IdempotencyMismatch = "idempotency-mismatch";
 }

@@ -1,9 +1,13 @@
 using System.Text.Json;
 using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Deployments;
 using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Promotion;
+using Atoll.Registry;
 using Atoll.Tenancy;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -52,6 +56,9 @@ internal sealed class AtollServer : IAsyncDisposable
             ConfigureWeb(builder, options);
             builder.Services.AddPlatform(folder);
             builder.Services.AddTenancy();
+            builder.Services.AddDatasets();
+            builder.Services.AddRegistry();
+            builder.Services.AddDeployments();
             configure?.Invoke(builder);
 
             var app = builder.Build();
@@ -136,5 +143,8 @@ internal sealed class AtollServer : IAsyncDisposable
 
         var api = app.MapGroup("/api/v1");
         api.MapTenancy();
+        api.MapRegistry();
+        api.MapPromotion();
+        api.MapDeployments();
     }
 }

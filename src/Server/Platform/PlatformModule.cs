@@ -16,6 +16,8 @@ internal static class PlatformModule
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();
         services.AddHostedService<JobWorker>();
+        services.AddSingleton<BlobSweeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<BlobSweeper>());
         services.AddExceptionHandler<ErrorHandling>();
         services.AddProblemDetails();
     }

@@ -1,3 +1,14 @@
+CREATE TABLE "datasets" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_datasets" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Type" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "LatestVersion" INTEGER NOT NULL,
+    "Revision" INTEGER NOT NULL
+);
+
+
 CREATE TABLE "job_usages" (
     "TenantId" TEXT NOT NULL,
     "Lane" TEXT NOT NULL,
@@ -29,11 +40,135 @@ CREATE TABLE "jobs" (
 );
 
 
+CREATE TABLE "models" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_models" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "LatestVersion" INTEGER NOT NULL,
+    "Revision" INTEGER NOT NULL
+);
+
+
+CREATE TABLE "runs" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_runs" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Experiment" TEXT NOT NULL,
+    "State" TEXT NOT NULL,
+    "Dataset" TEXT NOT NULL,
+    "DatasetVersion" INTEGER NOT NULL,
+    "Model" TEXT NOT NULL,
+    "ModelVersion" INTEGER NULL,
+    "Target" TEXT NULL,
+    "Seed" INTEGER NOT NULL,
+    "MinutesMax" REAL NULL,
+    "Parameters" TEXT NOT NULL,
+    "Stage" TEXT NULL,
+    "Progress" REAL NOT NULL,
+    "Attempt" INTEGER NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "StartedUtc" TEXT NULL,
+    "EndedUtc" TEXT NULL,
+    "Error" TEXT NULL,
+    "Metrics" TEXT NULL,
+    "Revision" INTEGER NOT NULL
+);
+
+
 CREATE TABLE "tenants" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_tenants" PRIMARY KEY,
     "Name" TEXT NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
     "Revision" INTEGER NOT NULL
+);
+
+
+CREATE TABLE "dataset_versions" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_dataset_versions" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "DatasetId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "ManifestDigest" TEXT NOT NULL,
+    "DataDigest" TEXT NOT NULL,
+    "IndexDigest" TEXT NOT NULL,
+    "SampleCount" INTEGER NOT NULL,
+    "Bytes" INTEGER NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    CONSTRAINT "FK_dataset_versions_datasets_DatasetId" FOREIGN KEY ("DatasetId") REFERENCES "datasets" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "endpoints" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_endpoints" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "ModelId" TEXT NOT NULL,
+    CONSTRAINT "FK_endpoints_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "model_aliases" (
+    "ModelId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "TenantId" TEXT NOT NULL,
+    "Version" INTEGER NOT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "PK_model_aliases" PRIMARY KEY ("ModelId", "Name"),
+    CONSTRAINT "FK_model_aliases_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "model_versions" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_model_versions" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "ModelId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "Digest" TEXT NOT NULL,
+    "Bytes" INTEGER NOT NULL,
+    "ReportDigest" TEXT NOT NULL,
+    "Algorithm" TEXT NOT NULL,
+    "Signature" TEXT NOT NULL,
+    "Metrics" TEXT NOT NULL,
+    "Lineage" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    CONSTRAINT "FK_model_versions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "promotions" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_promotions" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "ModelId" TEXT NOT NULL,
+    "Version" INTEGER NOT NULL,
+    "To" TEXT NOT NULL,
+    "Replaced" INTEGER NULL,
+    "Promoted" INTEGER NOT NULL,
+    "Gates" TEXT NOT NULL,
+    "By" TEXT NOT NULL,
+    "AtUtc" TEXT NOT NULL,
+    CONSTRAINT "FK_promotions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "run_logs" (
+    "RunId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "TenantId" TEXT NOT NULL,
+    "AtUtc" TEXT NOT NULL,
+    "Message" TEXT NOT NULL,
+    CONSTRAINT "PK_run_logs" PRIMARY KEY ("RunId", "Number"),
+    CONSTRAINT "FK_run_logs_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "run_metrics" (
+    "RunId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Step" INTEGER NOT NULL,
+    "TenantId" TEXT NOT NULL,
+    "Value" REAL NOT NULL,
+    CONSTRAINT "PK_run_metrics" PRIMARY KEY ("RunId", "Name", "Step"),
+    CONSTRAINT "FK_run_metrics_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE
 );
 
 
@@ -77,16 +212,40 @@ CREATE UNIQUE INDEX "IX_api_keys_Hash" ON "api_keys" ("Hash");
 CREATE INDEX "IX_api_keys_PrincipalId" ON "api_keys" ("PrincipalId");
 
 
+CREATE UNIQUE INDEX "IX_dataset_versions_DatasetId_Number" ON "dataset_versions" ("DatasetId", "Number");
+
+
+CREATE UNIQUE INDEX "IX_datasets_TenantId_Name" ON "datasets" ("TenantId", "Name");
+
+
+CREATE INDEX "IX_endpoints_ModelId" ON "endpoints" ("ModelId");
+
+
+CREATE UNIQUE INDEX "IX_endpoints_TenantId_Name" ON "endpoints" ("TenantId", "Name");
+
+
 CREATE INDEX "IX_jobs_Lane_State_TenantId" ON "jobs" ("Lane", "State", "TenantId");
 
 
 CREATE INDEX "IX_jobs_Subject" ON "jobs" ("Subject");
 
 
+CREATE UNIQUE INDEX "IX_model_versions_ModelId_Number" ON "model_versions" ("ModelId", "Number");
+
+
+CREATE UNIQUE INDEX "IX_models_TenantId_Name" ON "models" ("TenantId", "Name");
+
+
 CREATE INDEX "IX_principals_Email" ON "principals" ("Email");
 
 
 CREATE UNIQUE INDEX "IX_principals_TenantId_Name" ON "principals" ("TenantId", "Name");
+
+
+CREATE INDEX "IX_promotions_ModelId" ON "promotions" ("ModelId");
+
+
+CREATE INDEX "IX_runs_TenantId_Model" ON "runs" ("TenantId", "Model");
 
 
 CREATE UNIQUE INDEX "IX_tenants_Name" ON "tenants" ("Name");

@@ -1,0 +1,15 @@
+using Atoll.Platform.Database;
+
+namespace Atoll.Deployments;
+
+/// <summary>A stable address that clients call; it serves what its model's aliases name.</summary>
+internal sealed class Endpoint : ITenantOwned
+{
+    public required string Id { get; set; }
+
+    public string TenantId { get; set; } = "";
+
+    public required string Name { get; set; }
+
+    public required string ModelId { get; set; }
+}

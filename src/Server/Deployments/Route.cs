@@ -1,0 +1,8 @@
+using Atoll.Contracts;
+
+namespace Atoll.Deployments;
+
+/// <summary>Where a prediction goes: the version that an endpoint serves. Immutable.</summary>
+/// <param name="Alias">Alias by which the version was found; null when the caller named the version's number.</param>
+internal sealed record Route(
+    string TenantId, string Endpoint, string Model, int Version, string? Alias, string Digest, long Bytes, ModelSignature Signature);

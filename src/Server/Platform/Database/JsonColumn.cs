@@ -1,0 +1,14 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Microsoft.EntityFrameworkCore.Metadata.Builders;
+
+namespace Atoll.Platform.Database;
+
+/// <summary>Stores an immutable record as JSON text in one column.</summary>
+internal static class JsonColumn
+{
+    public static PropertyBuilder<T> IsJson<T>(this PropertyBuilder<T> property, JsonTypeInfo<T> type)
+        where T : class => property.HasConversion(
+            value => JsonSerializer.Serialize(value, type),
+            text => JsonSerializer.Deserialize(text, type)!);
+}

@@ -1,0 +1,44 @@
+using Atoll.Contracts;
+using Atoll.Platform.Database;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Atoll.Registry;
+
+/// <summary>Removes a model with all its versions, or one version. The artifacts go with the next sweep of the blob store.</summary>
+internal static partial class DeleteModel
+{
+    public static async Task<Results<NoContent, ProblemHttpResult>> HandleAsync(
+        string model, Caller caller, PlatformDb db, RegistryChanges changes, ILogger<Model> logger, CancellationToken cancellationToken)
+    {
+        var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
+        if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
+        db.Models().Remove(found);
+        await db.SaveChangesAsync(cancellationToken);
+        changes.Publish(caller.TenantId, model);
+        Log.Deleted(logger, model);
+        return TypedResults.NoContent();
+    }
+
+    public static async Task<Results<NoContent, ProblemHttpResult>> HandleVersionAsync(
+        string model, string version, Caller caller, PlatformDb db, RegistryChanges changes, CancellationToken cancellationToken)
+    {
+        var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
+        if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
+        var row = await db.FindVersionAsync(found.Id, version, cancellationToken);
+        if (row is null) return RegistryProblems.VersionNotFound(model, version).ToResult();
+        var aliases = await db.ModelAliases().Where(alias => alias.ModelId == found.Id && alias.Version == row.Number).ToListAsync(cancellationToken);
+        if (aliases.Count > 0) return RegistryProblems.VersionInUse(model, row.Number, aliases.Select(alias => alias.Name)).ToResult();
+        db.ModelVersions().Remove(row);
+        await db.SaveChangesAsync(cancellationToken);
+        changes.Publish(caller.TenantId, model);
+        return TypedResults.NoContent();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "Deleted model {Model}.")]
+        public static partial void Deleted(ILogger logger, string model);
+    }
+}

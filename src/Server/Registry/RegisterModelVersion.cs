@@ -1,0 +1,59 @@
+using Atoll.Contracts;
+using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Microsoft.EntityFrameworkCore;
+
+namespace Atoll.Registry;
+
+/// <summary>Gives a stored artifact the next version number of its model, which is made when it does not exist.</summary>
+internal static class RegisterModelVersion
+{
+    /// <summary>What a version is made of.</summary>
+    public sealed record Registration(
+        string Model, BlobReference Artifact, BlobReference Report, string Algorithm, ModelSignature Signature,
+        IReadOnlyDictionary<string, double> Metrics, ModelLineage Lineage);
+
+    /// <summary>Adds the version to the caller's unit of work; the caller saves, then publishes the change.</summary>
+    public static async Task<(Model Model, ModelVersion Version)> RunAsync(
+        Registration registration, PlatformDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow().UtcDateTime;
+        var model = await db.Models().SingleOrDefaultAsync(m => m.Name == registration.Model, cancellationToken);
+        if (model is null) db.Models().Add(model = new Model { Id = Ids.New("mdl", clock), Name = registration.Model, CreatedUtc = now });
+
+        // The number comes from the row, not from a count: deleted versions must never be reused.
+        model.LatestVersion++;
+        var version = new ModelVersion
+        {
+            Id = Ids.New("mv", clock),
+            ModelId = model.Id,
+            Number = model.LatestVersion,
+            Digest = registration.Artifact.Digest,
+            Bytes = registration.Artifact.Bytes,
+            ReportDigest = registration.Report.Digest,
+            Algorithm = registration.Algorithm,
+            Signature = registration.Signature,
+            Metrics = new Dictionary<string, double>(registration.Metrics),
+            Lineage = registration.Lineage,
+            CreatedUtc = now,
+        };
+        db.ModelVersions().Add(version);
+        await SetAliasAsync(db, model.Id, Aliases.Latest, version.Number, cancellationToken);
+        return (model, version);
+    }
+
+    /// <summary>Points an alias at a version, in the caller's unit of work. Returns the version that it named before.</summary>
+    public static async Task<int?> SetAliasAsync(PlatformDb db, string modelId, string alias, int version, CancellationToken cancellationToken)
+    {
+        var row = await db.ModelAliases().SingleOrDefaultAsync(a => a.ModelId == modelId && a.Name == alias, cancellationToken);
+        if (row is null)
+        {
+            db.ModelAliases().Add(new ModelAlias { ModelId = modelId, Name = alias, Version = version });
+            return null;
+        }
+        var before = row.Version;
+        row.Version = version;
+        return before;
+    }
+}

@@ -1,0 +1,82 @@
+using Atoll.Contracts;
+using Atoll.Platform.Database;
+
+namespace Atoll.Training;
+
+/// <summary>One training execution.</summary>
+internal sealed class Run : ITenantOwned, IRevised
+{
+    public required string Id { get; set; }
+
+    public string TenantId { get; set; } = "";
+
+    public required string Experiment { get; set; }
+
+    /// <summary>One of <see cref="RunStates"/>.</summary>
+    public required string State { get; set; }
+
+    public required string Dataset { get; set; }
+
+    public required int DatasetVersion { get; set; }
+
+    /// <summary>Name of the model that gets the result.</summary>
+    public required string Model { get; set; }
+
+    /// <summary>The result, once succeeded.</summary>
+    public int? ModelVersion { get; set; }
+
+    public string? Target { get; set; }
+
+    public required int Seed { get; set; }
+
+    public double? MinutesMax { get; set; }
+
+    public required Dictionary<string, string> Parameters { get; set; }
+
+    public string? Stage { get; set; }
+
+    public double Progress { get; set; }
+
+    public int Attempt { get; set; }
+
+    public required DateTime CreatedUtc { get; set; }
+
+    public DateTime? StartedUtc { get; set; }
+
+    public DateTime? EndedUtc { get; set; }
+
+    public string? Error { get; set; }
+
+    public Dictionary<string, double>? Metrics { get; set; }
+
+    public int Revision { get; set; }
+}
+
+/// <summary>A point of a run's learning curve.</summary>
+internal sealed class RunMetric : ITenantOwned
+{
+    public string TenantId { get; set; } = "";
+
+    public required string RunId { get; set; }
+
+    public required string Name { get; set; }
+
+    public required int Step { get; set; }
+
+    public required double Value { get; set; }
+}
+
+/// <summary>A line of a run's log.</summary>
+internal sealed class RunLog : ITenantOwned
+{
+    public string TenantId { get; set; } = "";
+
+    public required string RunId { get; set; }
+
+    /// <summary>From 1, in the order in which the lines were written.</summary>
+    public required long Number { get; set; }
+
+    public required DateTime AtUtc { get; set; }
+
+    public required string Message { get; set; }
+}

@@ -1,0 +1,31 @@
+using Atoll.Contracts;
+using Atoll.Platform.Http;
+
+namespace Atoll.Training;
+
+/// <summary>Every refusal of this module.</summary>
+internal static class TrainingProblems
+{
+    public static Problem RunNotFound(string run) => HttpProblems.NotFound("run", run, "List them with: atoll runs list.");
+
+    public static Problem DatasetNotFound(string dataset) => HttpProblems.NotFound("dataset", dataset, "List them with: atoll datasets list.");
+
+    public static Problem DatasetNotReady(string dataset) => new(
+        409, ProblemCodes.DatasetNotReady, $"The dataset '{dataset}' has no version yet.", "Wait for its import to succeed: atoll datasets show " + dataset + ".");
+
+    public static Problem TargetMissing(string dataset, IEnumerable<string> columns) => HttpProblems.InvalidField(
+        "target", "is missing: the dataset names no label column", $"Name the column to learn; {dataset} has {string.Join(", ", columns.Take(30))}.");
+
+    public static Problem TargetUnknown(string target, IEnumerable<string> columns) => HttpProblems.InvalidField(
+        "target", $"names no column: '{target}'", $"Use one of {string.Join(", ", columns.Take(30))}.");
+
+    public static Problem TargetNotForTables(string type) => HttpProblems.InvalidField(
+        "target", $"is for tables; this dataset holds {type} samples with their labels", "Leave it out.");
+
+    public static Problem ModelOfOtherKind(string model, string has, string wanted) => new(
+        409, ProblemCodes.ModelOfOtherKind, $"The model '{model}' reads {has}; this run would make a version that reads {wanted}.",
+        "Give the run another model name.");
+
+    public static Problem RunEnded(string run, string state) => new(
+        409, ProblemCodes.RunEnded, $"The run {run} has ended: {state}.", "Nothing is left to cancel.");
+}
