@@ -1,17 +1,17 @@
 using System.Runtime.InteropServices;
-using Runtime = System.Runtime.InteropServices.NativeLibrary;
+
 
 namespace Atoll.Serving;
 
 /// <summary>A native library that Atoll brings along.</summary>
-internal enum NativeLibrary
+internal enum BundledLibrary
 {
     OnnxRuntime,
     Vips,
 }
 
 /// <summary>What was found of a native library: a path and a version, or a remedy.</summary>
-internal sealed record NativeLibraryReport(NativeLibrary Library, string Name, string? Path, string? Version, string? Remedy);
+internal sealed record NativeLibraryReport(BundledLibrary Library, string Name, string? Path, string? Version, string? Remedy);
 
 /// <summary>A native library is missing or cannot be loaded; the message names the remedy.</summary>
 internal sealed class NativeLibraryException(string message, Exception? inner = null) : Exception(message, inner);
@@ -23,7 +23,7 @@ internal static class NativeLibraries
     public const string FolderVariable = "ATOLL_NATIVE";
 
     private static readonly Lock Gate = new();
-    private static readonly Dictionary<NativeLibrary, (nint Handle, string Path)> Loaded = [];
+    private static readonly Dictionary<BundledLibrary, (nint Handle, string Path)> Loaded = [];
 
     /// <summary>The part of this system in <c>runtimes/&lt;rid&gt;/native</c>.</summary>
     public static string RuntimeId { get; } = SystemName() + "-" + RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant();
@@ -35,21 +35,21 @@ internal static class NativeLibraries
             : Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeId, "native");
 
     /// <summary>Loads the library, once per process, and returns its handle.</summary>
-    public static nint Load(NativeLibrary library) => LoadWithPath(library).Handle;
+    public static nint Load(BundledLibrary library) => LoadWithPath(library).Handle;
 
     /// <summary>The address of an exported function.</summary>
-    public static nint GetExport(NativeLibrary library, string symbol)
+    public static nint GetExport(BundledLibrary library, string symbol)
     {
         var (handle, path) = LoadWithPath(library);
-        return Runtime.TryGetExport(handle, symbol, out var address)
+        return NativeLibrary.TryGetExport(handle, symbol, out var address)
             ? address
             : throw new NativeLibraryException($"{path} has no function {symbol}: it is not the library that Atoll was built for. {Remedy(library)}");
     }
 
     /// <summary>What was found, for <c>atoll doctor</c>. Never throws for a library that is missing.</summary>
-    public static IReadOnlyList<NativeLibraryReport> Describe() => [.. Enum.GetValues<NativeLibrary>().Select(Describe)];
+    public static IReadOnlyList<NativeLibraryReport> Describe() => [.. Enum.GetValues<BundledLibrary>().Select(Describe)];
 
-    private static NativeLibraryReport Describe(NativeLibrary library)
+    private static NativeLibraryReport Describe(BundledLibrary library)
     {
         try
         {
@@ -62,19 +62,19 @@ internal static class NativeLibraries
         }
     }
 
-    private static (nint Handle, string Path) LoadWithPath(NativeLibrary library)
+    private static (nint Handle, string Path) LoadWithPath(BundledLibrary library)
     {
         lock (Gate)
         {
             if (Loaded.TryGetValue(library, out var known)) return known;
 
             // Here and not in the binding: the switch is read by a static initialiser of the library, and the doctor loads it too.
-            if (library == NativeLibrary.OnnxRuntime) Onnx.OnnxTelemetry.SwitchOff();
+            if (library == BundledLibrary.OnnxRuntime) Onnx.OnnxTelemetry.SwitchOff();
 
             var path = Find(library);
             try
             {
-                return Loaded[library] = (Runtime.Load(path), path);
+                return Loaded[library] = (NativeLibrary.Load(path), path);
             }
             catch (Exception refused) when (refused is DllNotFoundException or BadImageFormatException)
             {
@@ -83,7 +83,7 @@ internal static class NativeLibraries
         }
     }
 
-    private static string Find(NativeLibrary library)
+    private static string Find(BundledLibrary library)
     {
         var folder = Folder;
         var patterns = FileNames(library);
@@ -95,19 +95,19 @@ internal static class NativeLibraries
     }
 
     // The packages carry versions in the names on some systems, hence patterns.
-    private static string[] FileNames(NativeLibrary library) => (library, SystemName()) switch
+    private static string[] FileNames(BundledLibrary library) => (library, SystemName()) switch
     {
-        (NativeLibrary.OnnxRuntime, "win") => ["onnxruntime.dll"],
-        (NativeLibrary.OnnxRuntime, "osx") => ["libonnxruntime.dylib", "libonnxruntime.*.dylib"],
-        (NativeLibrary.OnnxRuntime, _) => ["libonnxruntime.so", "libonnxruntime.so.*"],
+        (BundledLibrary.OnnxRuntime, "win") => ["onnxruntime.dll"],
+        (BundledLibrary.OnnxRuntime, "osx") => ["libonnxruntime.dylib", "libonnxruntime.*.dylib"],
+        (BundledLibrary.OnnxRuntime, _) => ["libonnxruntime.so", "libonnxruntime.so.*"],
         (_, "win") => ["libvips-42.dll"],
         (_, "osx") => ["libvips-cpp.*.dylib", "libvips.*.dylib"],
         _ => ["libvips-cpp.so.*", "libvips.so.*"],
     };
 
-    private static string DisplayName(NativeLibrary library) => library == NativeLibrary.OnnxRuntime ? "ONNX Runtime" : "libvips";
+    private static string DisplayName(BundledLibrary library) => library == BundledLibrary.OnnxRuntime ? "ONNX Runtime" : "libvips";
 
-    private static string Remedy(NativeLibrary library)
+    private static string Remedy(BundledLibrary library)
     {
         var remedy = $"Build again with npm installed ('dotnet build' restores it), or set {FolderVariable} to a folder that holds {DisplayName(library)} for {RuntimeId}.";
         if (SystemName() == "win") remedy += " It also needs the Visual C++ 2015-2022 runtime.";
@@ -115,9 +115,9 @@ internal static class NativeLibraries
         return remedy;
     }
 
-    private static unsafe string? Version(NativeLibrary library)
+    private static unsafe string? Version(BundledLibrary library)
     {
-        if (library == NativeLibrary.OnnxRuntime) return Onnx.OrtApi.ReadVersion();
+        if (library == BundledLibrary.OnnxRuntime) return Onnx.OrtApi.ReadVersion();
         var version = (delegate* unmanaged<byte*>)GetExport(library, "vips_version_string");
         return Marshal.PtrToStringUTF8((nint)version());
     }

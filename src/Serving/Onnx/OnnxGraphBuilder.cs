@@ -8,7 +8,7 @@ namespace Atoll.Serving.Onnx;
 /// <remarks>Source: ONNX IR specification (onnx/onnx: docs/IR.md).</remarks>
 internal sealed class OnnxGraphBuilder(string name)
 {
-    // IR 10 is the newest that carries opset 21 and 22; what we emit is opset 20 of ai.onnx and 3 of ai.onnx.ml.
+    // What we emit is opset 20 of ai.onnx and 3 of ai.onnx.ml; IR 9 is the version that was released with them.
     private const int IrVersion = 9;
     private const int OnnxOpset = 20;
     private const int MlOpset = 3;
@@ -59,6 +59,10 @@ internal sealed class OnnxGraphBuilder(string name)
         return tensor.Name;
     }
 
+    /// <summary>A constant of any element type that has a .NET type: for those without an overload (double, bool, Half ...).</summary>
+    public string ConstantOf<T>(string hint, ReadOnlySpan<T> values, params ReadOnlySpan<long> dimensions) where T : unmanaged =>
+        Initializer(hint, TensorElements.Of<T>(), MemoryMarshal.AsBytes(values), values.Length, dimensions);
+
     /// <summary>A constant without dimensions.</summary>
     public string Scalar(string hint, float value) =>
         Initializer(hint, TensorElementType.Float, MemoryMarshal.AsBytes([value]), 1, [], scalar: true);
@@ -66,6 +70,10 @@ internal sealed class OnnxGraphBuilder(string name)
     /// <inheritdoc cref="Scalar(string, float)"/>
     public string Scalar(string hint, long value) =>
         Initializer(hint, TensorElementType.Int64, MemoryMarshal.AsBytes([value]), 1, [], scalar: true);
+
+    /// <inheritdoc cref="Scalar(string, float)"/>
+    public string Scalar(string hint, bool value) =>
+        Initializer(hint, TensorElementType.Bool, [value ? (byte)1 : (byte)0], 1, [], scalar: true);
 
     /// <summary>Adds a node with one output and returns the output's name.</summary>
     public string Node(string operation, ReadOnlySpan<string> inputs, params ReadOnlySpan<AttributeProto> attributes) =>
@@ -103,6 +111,16 @@ internal sealed class OnnxGraphBuilder(string name)
         foreach (var (key, value) in metadata ?? [])
             model.MetadataProps.Add(new StringStringEntryProto { Key = key, Value = value });
         return model;
+    }
+
+    /// <summary>
+    /// This graph as the body of a Loop, Scan or If of another one. A body sees the values of the outer graph by name, so the
+    /// names of the two must differ where they do not mean the same.
+    /// </summary>
+    public AttributeProto ToBody(string attributeName, OnnxGraphBuilder outer)
+    {
+        outer._domains.UnionWith(_domains);
+        return new AttributeProto { Name = attributeName, Type = AttributeProto.Types.AttributeType.Graph, G = _graph };
     }
 
     /// <summary>A name that no value of this graph has yet.</summary>

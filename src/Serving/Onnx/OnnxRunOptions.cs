@@ -5,6 +5,7 @@ internal sealed unsafe class OnnxRunOptions : IDisposable
 {
     private readonly CancellationToken _token;
     private readonly CancellationTokenRegistration _registration;
+    private volatile bool _isTerminated;
 
     public OnnxRunOptions(CancellationToken cancellationToken = default)
     {
@@ -18,22 +19,21 @@ internal sealed unsafe class OnnxRunOptions : IDisposable
 
     internal OrtRunOptionsHandle Handle { get; }
 
-    internal bool IsTerminated { get; private set; }
+    internal bool IsTerminated => _isTerminated;
 
     /// <summary>Makes the run end before its next operator; it throws <see cref="OperationCanceledException"/>.</summary>
     public void Terminate()
     {
-        var held = false;
+        var native = Handle.Hold();
         try
         {
-            Handle.DangerousAddRef(ref held);
-            IsTerminated = true;
+            _isTerminated = true;
             var api = OnnxRuntime.Api;
-            api.Check(api.RunOptionsSetTerminate(Handle.Value));
+            api.Check(api.RunOptionsSetTerminate(native));
         }
         finally
         {
-            if (held) Handle.DangerousRelease();
+            Handle.DangerousRelease();
         }
     }
 
@@ -43,6 +43,6 @@ internal sealed unsafe class OnnxRunOptions : IDisposable
     {
         // Waits for a Terminate that is under way.
         _registration.Dispose();
-        Handle.Dispose();
+        Handle.Retire();
     }
 }

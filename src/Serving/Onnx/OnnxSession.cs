@@ -39,7 +39,7 @@ internal sealed unsafe class OnnxSession : IDisposable
             nint session;
             fixed (byte* bytes = model)
                 api.Check(api.CreateSessionFromArray(OnnxRuntime.Environment, bytes, (nuint)model.Length, native, &session));
-            return Own(api, session);
+            return Own(api, session, model.Length);
         }
         finally
         {
@@ -58,7 +58,7 @@ internal sealed unsafe class OnnxSession : IDisposable
             nint session;
             fixed (byte* file = ToNativePath(path))
                 api.Check(api.CreateSession(OnnxRuntime.Environment, file, native, &session));
-            return Own(api, session);
+            return Own(api, session, new FileInfo(path).Length);
         }
         finally
         {
@@ -80,7 +80,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         var held = 0;
         try
         {
-            for (; held < outputs.Length; held++) pointers[held] = Hold(outputs[held]);
+            for (; held < outputs.Length; held++) pointers[held] = outputs[held].Handle.Hold();
             RunNative(inputs, pointers, options);
         }
         finally
@@ -95,7 +95,10 @@ internal sealed unsafe class OnnxSession : IDisposable
     /// <summary>The position of an output, or -1.</summary>
     public int IndexOfOutput(string name) => Array.FindIndex(_outputs, output => output.Name == name);
 
-    public void Dispose() => _handle.Dispose();
+    /// <summary>True once <see cref="Dispose"/> was called, even if a run still holds the native session.</summary>
+    public bool IsDisposed => _handle.IsRetired;
+
+    public void Dispose() => _handle.Retire();
 
     private OnnxTensor[] RunNew(ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions? options)
     {
@@ -142,15 +145,17 @@ internal sealed unsafe class OnnxSession : IDisposable
         try
         {
             // Leases, so that a Dispose on another thread takes effect after this run.
-            _handle.DangerousAddRef(ref holdsSession);
-            options?.Handle.DangerousAddRef(ref holdsOptions);
-            for (; held < inputs.Length; held++) pointers[held] = Hold(inputs[held]);
+            var session = _handle.Hold();
+            holdsSession = true;
+            var native = options is null ? 0 : options.Handle.Hold();
+            holdsOptions = options is not null;
+            for (; held < inputs.Length; held++) pointers[held] = inputs[held].Handle.Hold();
 
             nint status;
             fixed (nint* ins = pointers, outs = outputs)
             {
                 status = _api.Run(
-                    _handle.Value, options is null ? 0 : options.Handle.Value,
+                    session, native,
                     _handle.InputNames, ins, (nuint)inputs.Length, _handle.OutputNames, (nuint)outputs.Length, outs);
             }
             if (status != 0) throw ToRunException(status, options);
@@ -167,13 +172,6 @@ internal sealed unsafe class OnnxSession : IDisposable
     {
         var failure = _api.ToException(status);
         return options is { IsTerminated: true } ? options.ToException() : failure;
-    }
-
-    private static nint Hold(OnnxTensor tensor)
-    {
-        var held = false;
-        tensor.Handle.DangerousAddRef(ref held);
-        return tensor.Handle.Value;
     }
 
     private void CheckInputs(ReadOnlySpan<OnnxTensor> inputs)
@@ -221,9 +219,9 @@ internal sealed unsafe class OnnxSession : IDisposable
 
     private static OnnxException Refuse(string message) => new(OnnxErrorCode.InvalidArgument, message);
 
-    private static OnnxSession Own(OrtApi api, nint session)
+    private static OnnxSession Own(OrtApi api, nint session, long modelBytes)
     {
-        var handle = new OrtSessionHandle(session);
+        var handle = new OrtSessionHandle(session, modelBytes);
         try
         {
             return new OnnxSession(api, handle);

@@ -87,12 +87,12 @@ internal sealed unsafe class OnnxTensor : IDisposable
         }
     }
 
-    /// <summary>The elements, in native memory. Valid until the tensor is disposed.</summary>
+    /// <summary>The elements, in native memory. Keep the tensor and do not dispose it while the span is in use.</summary>
     public Span<T> Span<T>() where T : unmanaged
     {
         if (ElementTypeOf<T>() != ElementType)
             throw new OnnxException(OnnxErrorCode.InvalidArgument, $"The tensor holds {Describe(ElementType, _shape)}, which cannot be read as {typeof(T).Name}.");
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(Handle.IsRetired, this);
         return new Span<T>(_data, Count);
     }
 
@@ -100,7 +100,7 @@ internal sealed unsafe class OnnxTensor : IDisposable
     public Span<byte> Bytes()
     {
         CheckNotStrings();
-        ObjectDisposedException.ThrowIf(Handle.IsClosed, this);
+        ObjectDisposedException.ThrowIf(Handle.IsRetired, this);
         return new Span<byte>(_data, checked(Count * TensorElements.Size(ElementType)));
     }
 
@@ -189,7 +189,7 @@ internal sealed unsafe class OnnxTensor : IDisposable
 
     public override string ToString() => Describe(ElementType, _shape);
 
-    public void Dispose() => Handle.Dispose();
+    public void Dispose() => Handle.Retire();
 
     /// <summary>Takes over a native value that a run made.</summary>
     internal static OnnxTensor Adopt(OrtApi api, nint value)
@@ -208,8 +208,8 @@ internal sealed unsafe class OnnxTensor : IDisposable
             api.Check(api.GetDimensionsCount(info, &rank));
             var shape = new long[rank];
             fixed (long* dimensions = shape) api.Check(api.GetDimensions(info, dimensions, rank));
-            api.ReleaseTensorTypeAndShapeInfo(info);
-            info = 0;
+            // Before the value is owned, so that a type without an element size is released below.
+            _ = CountOf(type, shape);
             var owned = value;
             value = 0;
             return Own(api, owned, type, shape);
@@ -237,7 +237,8 @@ internal sealed unsafe class OnnxTensor : IDisposable
 
     private static OnnxTensor Own(OrtApi api, nint value, TensorElementType type, long[] shape)
     {
-        var handle = new OrtValueHandle(value);
+        var bytes = CountOf(type, shape) * TensorElements.Size(type);
+        var handle = new OrtValueHandle(value, bytes);
         try
         {
             void* data = null;
@@ -304,8 +305,7 @@ internal sealed unsafe class OnnxTensor : IDisposable
 
         public Lease(OrtHandle handle)
         {
-            var held = false;
-            handle.DangerousAddRef(ref held);
+            handle.Hold();
             _handle = handle;
         }
 

@@ -158,5 +158,5 @@ internal sealed unsafe class OrtApi
     }
 
     private static void** GetApiBase() =>
-        (void**)((delegate* unmanaged<nint>)NativeLibraries.GetExport(NativeLibrary.OnnxRuntime, "OrtGetApiBase"))();
+        (void**)((delegate* unmanaged<nint>)NativeLibraries.GetExport(BundledLibrary.OnnxRuntime, "OrtGetApiBase"))();
 }

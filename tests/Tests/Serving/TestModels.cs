@@ -1,4 +1,6 @@
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Onnx.Proto;
+using Google.Protobuf;
 
 namespace Atoll.Tests.Serving;
 
@@ -25,14 +27,62 @@ internal static class TestModels
         return graph.ToBytes();
     }
 
-    /// <summary>A loop that runs for as long as it is allowed to, to be stopped from outside.</summary>
-    public static byte[] Matrices(int count, int size)
+    /// <summary>A loop without end: <c>x []</c> to <c>y []</c>. It has to be stopped from outside.</summary>
+    public static byte[] Endless()
     {
-        var graph = new OnnxGraphBuilder("matrices");
-        var value = graph.Input("x", TensorElementType.Float, size, size);
-        var x = value;
-        for (var i = 0; i < count; i++) value = graph.Node("Tanh", [graph.Node("MatMul", [value, x])]);
-        graph.Output("y", value, TensorElementType.Float, size, size);
+        var body = new OnnxGraphBuilder("body");
+        body.Input("iteration", TensorElementType.Int64);
+        var more = body.Input("more", TensorElementType.Bool);
+        var state = body.Input("state", TensorElementType.Float);
+        body.Output("goes_on", more, TensorElementType.Bool);
+        body.Output("next", body.Node("Cos", [state]), TensorElementType.Float);
+
+        var graph = new OnnxGraphBuilder("endless");
+        var x = graph.Input("x", TensorElementType.Float);
+        var y = graph.Node("Loop", ["", graph.Scalar("always", true), x], body.ToBody("body", graph));
+        graph.Output("y", y, TensorElementType.Float);
         return graph.ToBytes();
+    }
+
+    /// <summary>Reshapes <c>x [N]</c> to the shape given as a second input, which fails inside ONNX Runtime when it does not fit.</summary>
+    public static byte[] Reshape()
+    {
+        var graph = new OnnxGraphBuilder("reshape");
+        var x = graph.Input("x", TensorElementType.Float, "N");
+        var shape = graph.Input("shape", TensorElementType.Int64, 2);
+        graph.Output("y", graph.Node("Reshape", [x, shape]), TensorElementType.Float, "A", "B");
+        return graph.ToBytes();
+    }
+
+    /// <summary>A dense layer of <paramref name="size"/> x <paramref name="size"/> weights: a model that weighs something.</summary>
+    public static byte[] Heavy(int size, int seed)
+    {
+        var random = new Random(seed);
+        var weights = new float[size * size];
+        for (var i = 0; i < weights.Length; i++) weights[i] = random.NextSingle();
+        var graph = new OnnxGraphBuilder("heavy");
+        var x = graph.Input("x", TensorElementType.Float, "N", size);
+        graph.Output("y", graph.Node("MatMul", [x, graph.Constant("w", weights, size, size)]), TensorElementType.Float, "N", size);
+        return graph.ToBytes();
+    }
+
+    /// <summary>A classifier as converters export it: labels, and probabilities as a sequence of maps.</summary>
+    public static byte[] ZipMap()
+    {
+        var graph = new OnnxGraphBuilder("zipmap");
+        var x = graph.Input("x", TensorElementType.Float, "N", 2);
+        var maps = graph.Node("ai.onnx.ml", "ZipMap", [x], 1, OnnxGraphBuilder.Attribute("classlabels_int64s", [0L, 1L]))[0];
+        var model = graph.ToModel();
+        var map = new TypeProto.Types.Map
+        {
+            KeyType = (int)TensorElementType.Int64,
+            ValueType = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)TensorElementType.Float } },
+        };
+        model.Graph.Output.Add(new ValueInfoProto
+        {
+            Name = maps,
+            Type = new TypeProto { SequenceType = new TypeProto.Types.Sequence { ElemType = new TypeProto { MapType = map } } },
+        });
+        return model.ToByteArray();
     }
 }
