@@ -1,3 +1,4 @@
+using Atoll.Serving;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -22,7 +23,7 @@ internal static unsafe class Vips
 
     private static Functions Start()
     {
-        var api = new Functions(VipsLibrary.Load());
+        var api = new Functions(NativeLibraries.Load(BundledLibrary.Vips));
 
         fixed (byte* name = "atoll\0"u8)
         {
