@@ -1,2 +1,3 @@
-Console.Error.WriteLine("not built yet");
-return 2;
+using Atoll.Benchmarks;
+
+return BenchmarkCommands.Run(args);

@@ -1,0 +1,57 @@
+namespace Atoll.Benchmarks;
+
+/// <summary>The benchmarks by name. Each prints a table and says whether its bars were met.</summary>
+internal static class BenchmarkCommands
+{
+    private const string Usage = """
+        accuracy --data <folder> [--only image[:<set>]] [--set name=value ...]
+            trains on the folder's datasets and measures on their test splits
+        train-speed
+            images a second that the training graphs of image models learn from
+        """;
+
+    // One line per kind of data; each gets the data folder and the rest of the command line.
+    private static readonly Dictionary<string, Func<BenchmarkArguments, bool>> Accuracy = new()
+    {
+        ["image"] = ImageAccuracy.Run,
+    };
+
+    public static int Run(string[] args)
+    {
+        var arguments = new BenchmarkArguments(args);
+        switch (args.FirstOrDefault())
+        {
+            case "accuracy" when arguments["--data"] is not null:
+                var only = arguments["--only"]?.Split(':')[0];
+                if (only is not null && !Accuracy.ContainsKey(only)) return ShowUsage();
+                var met = true;
+                foreach (var (name, run) in Accuracy)
+                    if (only is null || only == name) met &= run(arguments);
+                return met ? 0 : 1;
+            case "train-speed":
+                return TrainSpeed.Run() ? 0 : 1;
+            default:
+                return ShowUsage();
+        }
+    }
+
+    private static int ShowUsage()
+    {
+        Console.Error.WriteLine(Usage);
+        return 2;
+    }
+}
+
+/// <summary>The words behind a benchmark's name.</summary>
+internal sealed class BenchmarkArguments(string[] args)
+{
+    /// <summary>The word behind an option, or null.</summary>
+    public string? this[string option] => All(option).FirstOrDefault();
+
+    /// <summary>The words behind every occurrence of an option.</summary>
+    public IEnumerable<string> All(string option)
+    {
+        for (var i = 0; i + 1 < args.Length; i++)
+            if (args[i] == option) yield return args[i + 1];
+    }
+}

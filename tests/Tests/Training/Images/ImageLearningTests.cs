@@ -1,0 +1,136 @@
+using Atoll.Platform.Imaging;
+using Atoll.Training;
+using Atoll.Training.Images;
+
+namespace Atoll.Tests.Training.Images;
+
+/// <summary>The parts around the network: splits, variants of images, mirrors, rates and thresholds.</summary>
+public class ImageLearningTests
+{
+    private const int Seed = 17;
+
+    [Fact]
+    public void Split_keeps_the_same_share_of_every_label_and_loses_nothing()
+    {
+        var labels = Enumerable.Range(0, 100).Select(i => (int[])[i < 70 ? 0 : i < 97 ? 1 : 2]).ToArray();
+        var (train, validation) = StratifiedSplit.Make(labels, 0.1, Seed);
+
+        Assert.Equal(Enumerable.Range(0, 100), train.Concat(validation).Order());
+        Assert.Equal(7, validation.Count(i => labels[i][0] == 0));
+        Assert.Equal(3, validation.Count(i => labels[i][0] == 1));
+        // Three images of a label are too few to spare one.
+        Assert.Equal(0, validation.Count(i => labels[i][0] == 2));
+        Assert.Equal(validation, StratifiedSplit.Make(labels, 0.1, Seed).Validation);
+        Assert.NotEqual(validation, StratifiedSplit.Make(labels, 0.1, Seed + 1).Validation);
+    }
+
+    [Theory]
+    [InlineData(20, 20)]
+    [InlineData(60, 44)]
+    public void Variant_of_an_image_depends_on_its_seed_alone(int width, int height)
+    {
+        var images = Prepare(GeneratedImages.Noise(new Random(Seed), width, height));
+        var augmentation = new ImageAugmentation(images, flip: true, augment: true);
+        byte[] Vary(ulong seed)
+        {
+            var target = new byte[images.Pixels[0].Length];
+            augmentation.Vary(images.Pixels[0], target, new SplitMix64(seed));
+            return target;
+        }
+        Assert.Equal(Vary(1), Vary(1));
+        Assert.True(Enumerable.Range(0, 8).Select(i => Convert.ToHexString(Vary((ulong)i))).Distinct().Count() > 4);
+    }
+
+    [Fact]
+    public void Without_augmentation_an_image_stays_as_it_is_or_is_mirrored()
+    {
+        var images = Prepare(GeneratedImages.Noise(new Random(Seed), 20, 18));
+        var source = images.Pixels[0];
+        var target = new byte[source.Length];
+        new ImageAugmentation(images, flip: false, augment: false).Vary(source, target, new SplitMix64(1));
+        Assert.Equal(source, target);
+
+        var mirrored = 0;
+        for (var seed = 0; seed < 100; seed++)
+        {
+            new ImageAugmentation(images, flip: true, augment: false).Vary(source, target, new SplitMix64((ulong)seed));
+            if (source.AsSpan().SequenceEqual(target)) continue;
+            mirrored++;
+            var width = images.Width;
+            for (var i = 0; i < source.Length; i++) Assert.Equal(source[i / width * width + width - 1 - i % width], target[i]);
+        }
+        Assert.InRange(mirrored, 30, 70);
+    }
+
+    [Fact]
+    public void Variant_of_a_flat_image_stays_flat()
+    {
+        // Whatever the crop, interpolation must not invent edges, nor overflow at the ends of the range.
+        foreach (var value in (byte[])[0, 128, 255])
+        {
+            var pixels = new byte[60 * 50 * 3];
+            Array.Fill(pixels, value);
+            var images = Prepare(new RgbImage(60, 50, pixels), GeneratedImages.Noise(new Random(Seed), 60, 50));
+            var target = new byte[images.Pixels[0].Length];
+            for (var seed = 0; seed < 20; seed++)
+            {
+                new ImageAugmentation(images, true, true).Vary(images.Pixels[0], target, new SplitMix64((ulong)seed));
+                Assert.Single(target.Distinct());
+            }
+        }
+    }
+
+    [Fact]
+    public void Mirrors_are_used_where_mirrored_images_look_like_their_label_and_only_there()
+    {
+        // Stripes look alike in a mirror. Of wedges that point left and right each is the other's mirror image.
+        var stripes = GeneratedImages.Stripes(Seed, 60);
+        Assert.True(Examine(stripes).MayFlip);
+        var random = new Random(Seed);
+        var wedges = Enumerable.Range(0, 60).Select(i =>
+        {
+            var pixels = new byte[16 * 16 * 3];
+            for (var p = 0; p < pixels.Length; p++)
+            {
+                var x = p / 3 % 16;
+                pixels[p] = (byte)((i % 2 == 0 ? x : 15 - x) * 12 + random.Next(40));
+            }
+            return new RgbImage(16, 16, pixels);
+        }).ToArray();
+        Assert.False(Examine(stripes with { Decode = i => wedges[i] }).MayFlip);
+
+        static MirrorFinding Examine(ImageExamples examples) => MirrorCheck.Examine(
+            PreparedImages.Read(examples, null, new SilentTrainingReport(), CancellationToken.None),
+            [.. Enumerable.Range(0, examples.Count)], examples.Labels, Seed);
+    }
+
+    [Fact]
+    public void Learning_rate_climbs_to_its_peak_and_falls_to_zero()
+    {
+        Assert.Equal(0.0004f, LearningRateTriangle.At(0.004f, 0), 1e-6f);
+        Assert.Equal(0.004f, LearningRateTriangle.At(0.004f, LearningRateTriangle.PeakAt), 1e-6f);
+        Assert.Equal(0.002f, LearningRateTriangle.At(0.004f, (1 + LearningRateTriangle.PeakAt) / 2), 1e-6f);
+        Assert.Equal(0, LearningRateTriangle.At(0.004f, 1));
+        Assert.Equal(0, LearningRateTriangle.At(0.004f, 1.2));
+    }
+
+    [Fact]
+    public void Threshold_lies_where_it_separates_a_label()
+    {
+        // Label 0 is separated at 0.3, label 1 never occurs.
+        var (probabilities, labels) = (new List<float>(), new List<int[]>());
+        for (var i = 0; i < 400; i++)
+        {
+            probabilities.AddRange([i % 2 == 0 ? 0.32f : 0.22f, 0.1f]);
+            labels.Add(i % 2 == 0 ? [0] : []);
+        }
+        var thresholds = LabelThresholds.Choose(probabilities.ToArray(), labels, 2);
+        Assert.InRange(thresholds[0], 0.22f, 0.32f);
+        Assert.InRange(thresholds[1], 0.22f, 0.6f);
+        Assert.Equal([0.5f, 0.5f], LabelThresholds.Choose([], [], 2));
+    }
+
+    private static PreparedImages Prepare(params RgbImage[] images) => PreparedImages.Read(
+        new ImageExamples(images.Length, i => images[i], [.. images.Select(_ => (int[])[0])], ["one"]),
+        null, new SilentTrainingReport(), CancellationToken.None);
+}
