@@ -31,7 +31,7 @@ internal sealed record NumberDerivation
         var texts = column.Texts!;
         if (Form is { } form)
         {
-            var regex = new Regex("^(?:" + form + ")$", RegexOptions.CultureInvariant);
+            var regex = new Regex(@"\A(?:" + form + @")\z", RegexOptions.CultureInvariant);
             return Array.ConvertAll(texts, text => string.IsNullOrEmpty(text) ? float.NaN : regex.IsMatch(text) ? 1f : 0f);
         }
         return Array.ConvertAll(texts, text => Layout!.Read(text) is { } date ? DateLayout.PartOf(Part!.Value, date, Reference) : float.NaN);
@@ -90,7 +90,7 @@ internal sealed record CategoryDerivation
                 return (rest + "/").Split('/')[0].ToLowerInvariant();
             case CategorySource.CodePrefix:
                 var start = 0;
-                while (start < text.Length && !char.IsAsciiLetter(text[start])) start++;
+                while (start < text.Length && !char.IsAsciiLetter(text[start]) && text[start] != NoLetters[0]) start++;
                 var end = start;
                 while (end < text.Length && char.IsAsciiLetter(text[end])) end++;
                 return start == end ? NoLetters : text[start..end];

@@ -11,7 +11,7 @@ internal sealed record LinearFeatures
     /// <summary>Per number: what missing values are filled with.</summary>
     public required float[] Means { get; init; }
 
-    /// <summary>Per number: one over the standard deviation, 0 for a constant.</summary>
+    /// <summary>Per number: one over the standard deviation, 1 for a constant.</summary>
     public required float[] InverseDeviations { get; init; }
 
     /// <summary>Positions of numbers that have missing values.</summary>
@@ -56,7 +56,7 @@ internal sealed record LinearFeatures
             var values = rows.Numbers[i];
             var (mean, deviation, skewness) = Moments(values);
             means[i] = (float)mean;
-            inverse[i] = deviation > 0 ? (float)(1 / deviation) : 0;
+            inverse[i] = deviation > 0 ? (float)(1 / deviation) : 1;
             if (values.Any(float.IsNaN)) withMissing.Add(i);
             if (Math.Abs(skewness) < 2) continue;
             var (logMean, logDeviation, _) = Moments(Array.ConvertAll(values, Logarithm));
