@@ -4,16 +4,19 @@ namespace Atoll.Benchmarks;
 internal static class BenchmarkCommands
 {
     private const string Usage = """
-        accuracy --data <folder> [--only image[:<set>]] [--set name=value ...]
+        accuracy --data <folder> [--only image|tabular[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits
         train-speed
             images a second that the training graphs of image models learn from
+        tabular-speed [--threads 2] [--models 200]
+            models a minute of 1,000 rows and 20 columns, a logistic regression and 100 trees each
         """;
 
     // One line per kind of data; each gets the data folder and the rest of the command line.
     private static readonly Dictionary<string, Func<BenchmarkArguments, bool>> Accuracy = new()
     {
         ["image"] = ImageAccuracy.Run,
+        ["tabular"] = TabularAccuracy.Run,
     };
 
     public static int Run(string[] args)
@@ -30,6 +33,8 @@ internal static class BenchmarkCommands
                 return met ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
+            case "tabular-speed":
+                return TabularSpeed.Run(arguments) ? 0 : 1;
             default:
                 return ShowUsage();
         }

@@ -83,11 +83,11 @@ internal sealed record CategoryDerivation
         switch (source)
         {
             case CategorySource.EmailDomain:
-                return (text + "@").Split('@')[1].ToLowerInvariant();
+                return LowerAscii((text + "@").Split('@')[1]);
             case CategorySource.UrlDomain:
                 var scheme = text.IndexOf("://", StringComparison.Ordinal);
                 var rest = scheme < 0 ? text : (text + "://").Split("://")[1];
-                return (rest + "/").Split('/')[0].ToLowerInvariant();
+                return LowerAscii((rest + "/").Split('/')[0]);
             case CategorySource.CodePrefix:
                 var start = 0;
                 while (start < text.Length && !char.IsAsciiLetter(text[start]) && text[start] != NoLetters[0]) start++;
@@ -98,6 +98,12 @@ internal sealed record CategoryDerivation
                 return text;
         }
     }
+
+    /// <summary>Lower case as the exported graph knows it: the operator's only locale on every system leaves other letters alone.</summary>
+    public static string LowerAscii(string text) => string.Create(text.Length, text, static (into, from) =>
+    {
+        for (var i = 0; i < from.Length; i++) into[i] = char.IsAsciiLetterUpper(from[i]) ? (char)(from[i] | 0x20) : from[i];
+    });
 
     /// <summary>The prefix of a code without letters; no prefix can look like it.</summary>
     public const string NoLetters = "~";
@@ -130,11 +136,11 @@ internal sealed record WordsDerivation
         });
     }
 
-    /// <summary>Runs of ASCII letters, digits and other letters, in lower case, as the exported graph cuts them.</summary>
+    /// <summary>Runs of ASCII letters, digits and other letters, in lower case where they are ASCII, as the exported graph cuts them.</summary>
     public static IEnumerable<string> WordsOf(string? text)
     {
         if (string.IsNullOrEmpty(text)) yield break;
-        text = text.ToLowerInvariant();
+        text = CategoryDerivation.LowerAscii(text);
         var start = -1;
         for (var i = 0; i <= text.Length; i++)
         {

@@ -402,11 +402,11 @@ internal sealed class TabularGraph
     private string Unless(string condition, string value) =>
         _graph.Node("Where", [condition, _graph.Scalar("missing", float.NaN), value]);
 
-    // The operator takes one axis only.
+    // The operator takes one axis only. The locale C is the one that every system has; it knows the case of ASCII letters.
     private string Lower(string text)
     {
         var flat = _graph.Node("Reshape", [text, _graph.Constant("flat", [-1L])]);
-        var lower = _graph.Node("StringNormalizer", [flat], Attribute("case_change_action", "LOWER"), Attribute("is_case_sensitive", 1L));
+        var lower = _graph.Node("StringNormalizer", [flat], Attribute("case_change_action", "LOWER"), Attribute("is_case_sensitive", 1L), Attribute("locale", "C"));
         return _graph.Node("Reshape", [lower, _graph.Constant("column", [-1L, 1L])]);
     }
 
