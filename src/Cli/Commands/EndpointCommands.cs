@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Atoll.Contracts;
+
+namespace Atoll.Cli.Commands;
+
+/// <summary><c>atoll endpoints</c>: the addresses that answer predictions.</summary>
+internal static class EndpointCommands
+{
+    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show());
+
+    private static Verb List()
+    {
+        var paging = new Paging();
+        return new Verb("list", "List endpoints.", new Example("atoll endpoints list", "Each endpoint with the version that answers")) { Options = { paging.Limit, paging.After } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var page = await context.Client.ListEndpointsPageAsync(context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+                context.Write(page, AtollJson.Default.PageEndpointResponse, console =>
+                {
+                    if (page.Items.Count == 0)
+                    {
+                        console.WriteLine("No endpoints. A model gets one with its first version: atoll train <dataset> --follow");
+                        return;
+                    }
+                    var grid = new Grid().Flexible("endpoint").Number("version").Text("by alias").Flexible("address");
+                    foreach (var endpoint in page.Items) grid.Row(endpoint.Name, endpoint.Version?.ToString(System.Globalization.CultureInfo.InvariantCulture), endpoint.Alias, endpoint.PredictUrl);
+                    grid.Write(console);
+                    Paging.ShowMore(context, page);
+                });
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Show()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        return new Verb("show", "Show what an endpoint takes and gives.", new Example("atoll endpoints show leads", "Its address, version and columns")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var endpoint = await context.Client.GetEndpointAsync(context.Get(name), cancellationToken);
+                context.Write(endpoint, AtollJson.Default.EndpointResponse, console =>
+                {
+                    new Facts().Add("endpoint", endpoint.Name).Add("address", endpoint.PredictUrl)
+                        .Add("version", endpoint.Version is { } version ? $"{version}{(endpoint.Alias is { } alias ? $" ({alias})" : "")}" : "none")
+                        .Add("task", endpoint.Signature?.Task).Add("predicts", endpoint.Signature?.Target ?? (endpoint.Signature?.Labels is { } labels ? Words.Plural(labels.Count, "label") : null))
+                        .Write(console);
+                    if (endpoint.Signature is not { } signature) return;
+                    console.WriteLine();
+                    var grid = new Grid().Flexible(signature.SampleType == DatasetTypes.Tabular ? "column" : "input").Text("meaning").Flexible("example");
+                    foreach (var input in signature.Inputs) grid.Row(input.Name, input.ColumnType ?? input.Datatype, input.Example);
+                    grid.Write(console);
+                    console.WriteLine();
+                    console.WriteLine("Try it:  " + PredictCommand.ExampleFor(endpoint));
+                });
+                return ExitCodes.Done;
+            });
+    }
+}

@@ -1,0 +1,276 @@
+using System.CommandLine;
+using Atoll.Client;
+using Atoll.Contracts;
+using Spectre.Console;
+
+namespace Atoll.Cli.Commands;
+
+/// <summary><c>atoll models</c>: what was trained, how good it is, and which version has which name.</summary>
+internal static class ModelCommands
+{
+    public static Noun Create() =>
+        new("models", "See models and their versions, download them, name them.", List(), Show(), Versions(), Report(), Download(), Alias(), Promotions(), Delete());
+
+    private static Argument<string> ModelArgument() => new("model") { Description = "Name of the model." };
+
+    private static Argument<string> VersionArgument() => new("version")
+    {
+        Description = "Number or alias of the version. Default: latest.",
+        Arity = ArgumentArity.ZeroOrOne,
+        DefaultValueFactory = _ => Aliases.Latest,
+    };
+
+    private static Verb List()
+    {
+        var paging = new Paging();
+        return new Verb("list", "List models.", new Example("atoll models list", "All models with their aliases")) { Options = { paging.Limit, paging.After } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var page = await context.Client.ListModelsPageAsync(context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+                context.Write(page, AtollJson.Default.PageModelResponse, console =>
+                {
+                    if (page.Items.Count == 0)
+                    {
+                        console.WriteLine("No models. Train one with: atoll train <dataset> --follow");
+                        return;
+                    }
+                    var grid = new Grid().Flexible("model").Text("task").Number("latest").Flexible("aliases").Text("created");
+                    foreach (var model in page.Items)
+                        grid.Row(model.Name, model.Task, $"{model.LatestVersion}", AliasText(model), Words.Ago(model.CreatedUtc, context.Terminal.Clock));
+                    grid.Write(console);
+                    Paging.ShowMore(context, page);
+                });
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Show()
+    {
+        var (model, version) = (ModelArgument(), VersionArgument());
+        return new Verb(
+            "show", "Show a version of a model: what it takes and gives, its scores, and where it comes from.",
+            new("atoll models show leads", "The newest version"),
+            new("atoll models show leads production", "The one that serves"))
+        {
+            Arguments = { model, version },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var found = await context.Client.GetModelVersionAsync(context.Get(model), context.Get(version), cancellationToken);
+            context.Write(found, AtollJson.Default.ModelVersionResponse, console =>
+            {
+                new Facts()
+                    .Add("model", $"{found.Model} version {found.Version}").Add("aliases", string.Join(", ", found.Aliases))
+                    .Add("task", found.Signature.Task).Add("learned", found.Signature.Target).Add("algorithm", found.Algorithm)
+                    .Add("size", Words.Bytes(found.Bytes)).Add("digest", found.Digest)
+                    .Add("run", found.Lineage.Run).Add("dataset", $"{found.Lineage.Dataset} version {found.Lineage.DatasetVersion}")
+                    .Add("recipe", found.Lineage.Recipe).Add("seed", $"{found.Lineage.Seed}").Add("code", $"atoll {found.Lineage.CodeVersion}, {found.Lineage.Machine}")
+                    .Add("created", $"{found.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(found.CreatedUtc, context.Terminal.Clock)})")
+                    .Write(console);
+                console.WriteLine();
+                RunView.Scores(console, found.Metrics);
+                console.WriteLine();
+                Tensors(console, "takes", found.Signature.Inputs);
+                console.WriteLine();
+                Tensors(console, "gives", found.Signature.Outputs);
+            });
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Versions()
+    {
+        var model = ModelArgument();
+        var paging = new Paging();
+        return new Verb("versions", "List the versions of a model, newest first.", new Example("atoll models versions leads", "All versions with their scores"))
+        {
+            Arguments = { model }, Options = { paging.Limit, paging.After },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var page = await context.Client.ListModelVersionsPageAsync(context.Get(model), context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+            context.Write(page, AtollJson.Default.PageModelVersionResponse, console =>
+            {
+                var grid = new Grid().Number("version").Text("score").Flexible("algorithm").Flexible("aliases").Flexible("dataset").Number("size").Text("created");
+                foreach (var version in page.Items)
+                    grid.Row(
+                        $"{version.Version}", Words.MainScore(version.Metrics), version.Algorithm, string.Join(", ", version.Aliases),
+                        $"{version.Lineage.Dataset} v{version.Lineage.DatasetVersion}", Words.Bytes(version.Bytes), Words.Ago(version.CreatedUtc, context.Terminal.Clock));
+                grid.Write(console);
+                Paging.ShowMore(context, page);
+            });
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Report()
+    {
+        var (model, version) = (ModelArgument(), VersionArgument());
+        return new Verb(
+            "report", "Show how a version was chosen and how well it predicts: scores, confusions, candidates.",
+            new("atoll models report leads", "The newest version"),
+            new("atoll models report leads 3 --output json", "Everything, for a script"))
+        {
+            Arguments = { model, version },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var report = await context.Client.GetModelReportAsync(context.Get(model), context.Get(version), cancellationToken);
+            context.Write(report, AtollJson.Default.ModelReportResponse, console =>
+            {
+                console.WriteLine($"Measured on {Words.Plural(report.Evaluation.SampleCount, "sample")} that the model never saw in training.");
+                console.WriteLine();
+                RunView.Scores(console, report.Evaluation.Metrics);
+                if (report.Evaluation.ConfusionMatrix is not null)
+                {
+                    console.WriteLine();
+                    EvaluationView.Confusion(console, report.Evaluation, pairs: 15);
+                }
+                if (report.Evaluation.PerLabel is { Count: > 0 })
+                {
+                    console.WriteLine();
+                    EvaluationView.PerLabel(console, report.Evaluation);
+                }
+                if (report.Candidates.Count > 0)
+                {
+                    console.WriteLine();
+                    var grid = new Grid().Flexible("candidate").Text("judged by").Number("validation");
+                    foreach (var candidate in report.Candidates) grid.Row(candidate.Name, candidate.Metric, Words.Score(candidate.Score));
+                    grid.Write(console);
+                }
+                if (report.Preparation is not null)
+                {
+                    console.WriteLine();
+                    console.WriteLine("How columns were prepared: add --output json.");
+                }
+            });
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Download()
+    {
+        var (model, version) = (ModelArgument(), VersionArgument());
+        var to = new Option<string?>("--to") { Description = "File to write. Default: <model>-<version>.onnx in this folder; - is standard output.", HelpName = "file" };
+        return new Verb("download", "Download a version as an ONNX file.", new Example("atoll models download leads production --to leads.onnx", "The version that serves"))
+        {
+            Arguments = { model, version }, Options = { to },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var name = context.Get(model);
+            var found = await context.Client.GetModelVersionAsync(name, context.Get(version), cancellationToken);
+            var number = found.Version.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            var path = context.Get(to) ?? $"{name}-{number}.onnx";
+            if (path == "-")
+            {
+                await using var standard = Console.OpenStandardOutput();
+                await context.Client.DownloadModelAsync(name, number, standard, cancellationToken: cancellationToken);
+                return ExitCodes.Done;
+            }
+            // A broken download leaves nothing under the final name.
+            var temporary = path + ".part";
+            await using (var file = File.Create(temporary))
+            {
+                await ProgressView.RunAsync(context.Terminal.ErrorConsole, 11, async view =>
+                {
+                    var bar = view.Add("Downloading");
+                    var progress = new DirectProgress(step => bar.Report((double)step.Bytes / found.Bytes, "", Words.Bytes(step.Bytes)));
+                    var bytes = await context.Client.DownloadModelAsync(name, number, file, progress, cancellationToken);
+                    bar.Finish(Words.Bytes(bytes));
+                    return bytes;
+                });
+            }
+            File.Move(temporary, path, overwrite: true);
+            if (context.IsJson) context.WriteJson(found, AtollJson.Default.ModelVersionResponse);
+            else context.Say($"Wrote {path}: {name} version {number}, {Words.Bytes(found.Bytes)}.");
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Alias()
+    {
+        var model = ModelArgument();
+        var alias = new Argument<string>("alias") { Description = "Name of the alias." };
+        var version = new Argument<int?>("version") { Description = "Version that it is to name.", Arity = ArgumentArity.ZeroOrOne };
+        var delete = new Option<bool>("--delete") { Description = "Remove the alias; the version stays." };
+        return new Verb(
+            "alias", "Let an alias name a version, without a gate.",
+            new("atoll models alias leads champion 3", "'champion' names version 3"),
+            new("atoll models alias leads champion --delete", "Remove the alias"))
+        {
+            Details = "The alias 'production' is moved by 'atoll promote', which looks at the scores first.",
+            Arguments = { model, alias, version }, Options = { delete },
+        }.Does(async (context, cancellationToken) =>
+        {
+            if (context.Get(delete))
+            {
+                await context.Client.DeleteAliasAsync(context.Get(model), context.Get(alias), cancellationToken);
+                context.Say($"Removed alias {context.Get(alias)} of {context.Get(model)}.");
+                return ExitCodes.Done;
+            }
+            var number = context.Get(version) ?? throw new UsageException("Say which version the alias is to name, or --delete.");
+            var moved = await context.Client.MoveAliasAsync(context.Get(model), context.Get(alias), number, cancellationToken);
+            context.Write(moved, AtollJson.Default.ModelResponse, console => console.WriteLine($"{moved.Name}: {AliasText(moved)}"));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Promotions()
+    {
+        var model = ModelArgument();
+        var paging = new Paging();
+        return new Verb("promotions", "List who promoted what, and which gates held.", new Example("atoll models promotions leads", "Newest first"))
+        {
+            Arguments = { model }, Options = { paging.Limit, paging.After },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var page = await context.Client.ListPromotionsPageAsync(context.Get(model), context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+            context.Write(page, AtollJson.Default.PagePromotionResponse, console =>
+            {
+                if (page.Items.Count == 0)
+                {
+                    console.WriteLine($"No promotions. Make one with: atoll promote {context.Get(model)}");
+                    return;
+                }
+                var grid = new Grid().Number("version").Text("to").Text("promoted").Flexible("gates").Flexible("by").Text("when");
+                foreach (var promotion in page.Items)
+                    grid.Row(
+                        $"{promotion.Version}", promotion.To, promotion.Promoted ? new Grid.Cell("yes", "green") : new Grid.Cell("no", "red"),
+                        string.Join("; ", promotion.Gates.Select(gate => gate.Explanation)), promotion.By, Words.Ago(promotion.AtUtc, context.Terminal.Clock));
+                grid.Write(console);
+                Paging.ShowMore(context, page);
+            });
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Delete()
+    {
+        var model = ModelArgument();
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask." };
+        return new Verb("delete", "Delete a model with all its versions and its endpoint.", new Example("atoll models delete leads --yes", "Delete it without being asked"))
+        {
+            Arguments = { model }, Options = { yes },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var name = context.Get(model);
+            context.Confirm($"Delete model {name} with all its versions? Its predictions stop.", context.Get(yes));
+            await context.Client.DeleteModelAsync(name, cancellationToken);
+            context.Say($"Deleted model {name}.");
+            return ExitCodes.Done;
+        });
+    }
+
+    private static string AliasText(ModelResponse model) => string.Join(", ", model.Aliases.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}={pair.Value}"));
+
+    private static void Tensors(IAnsiConsole console, string heading, IReadOnlyList<TensorSpec> tensors)
+    {
+        var grid = new Grid().Flexible(heading).Text("datatype").Text("shape").Text("meaning").Flexible("example");
+        foreach (var tensor in tensors)
+            grid.Row(tensor.Name, tensor.Datatype, $"[{string.Join(", ", tensor.Shape)}]", tensor.ColumnType, tensor.Example);
+        grid.Write(console);
+    }
+}
+
+/// <summary>Reports on the caller's thread, in order; <see cref="Progress{T}"/> does neither.</summary>
+internal sealed class DirectProgress(Action<TransferProgress> report) : IProgress<TransferProgress>
+{
+    public void Report(TransferProgress value) => report(value);
+}

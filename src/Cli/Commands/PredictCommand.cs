@@ -1,0 +1,161 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Atoll.Client;
+using Atoll.Contracts;
+using Spectre.Console;
+
+namespace Atoll.Cli.Commands;
+
+/// <summary><c>atoll predict</c>: asks an endpoint about rows, texts or images.</summary>
+internal static class PredictCommand
+{
+    public static Verb Create()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint; it is the model's." };
+        var row = new Option<string[]>("--row")
+        {
+            Description = "Values of one row as column=value; columns left out are missing.", HelpName = "column=value", AllowMultipleArgumentsPerToken = true,
+        };
+        var rowJson = new Option<string[]>("--row-json") { Description = "A row as a JSON object; may be repeated.", HelpName = "object" };
+        var csv = new Option<string?>("--csv") { Description = "A csv file with a header; - is standard input.", HelpName = "file" };
+        var text = new Option<string[]>("--text") { Description = "A text; may be repeated. - reads standard input, a text on each line.", HelpName = "text" };
+        var image = new Option<string[]>("--image") { Description = "An image file; may be repeated.", HelpName = "file", AllowMultipleArgumentsPerToken = true };
+        var top = new Option<int?>("--top") { Description = "How many labels to show for each sample. Default: 3.", HelpName = "number" };
+        var version = new Option<int?>("--version") { Description = "Ask this version instead of the one that serves.", HelpName = "number" };
+        var alias = new Option<string?>("--alias") { Description = "Ask the version that has this alias.", HelpName = "name" };
+        return new Verb(
+            "predict", "Ask an endpoint for predictions.",
+            new("atoll predict telco-churn --row tenure=2 Contract=Month-to-month MonthlyCharges=70.7", "One row, column by column"),
+            new("atoll predict telco-churn --csv new-customers.csv --output json", "All rows of a file, for a script"),
+            new("atoll predict banking77 --text \"My card has not arrived\"", "A text"),
+            new("atoll predict fashion-mnist --image shoe.png shirt.png", "Two images"))
+        {
+            Arguments = { name },
+            Options = { row, rowJson, csv, text, image, top, version, alias },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var (rows, objects, file, texts, images) = (context.Get(row) ?? [], context.Get(rowJson) ?? [], context.Get(csv), context.Get(text) ?? [], context.Get(image) ?? []);
+            var kinds = (rows.Length + objects.Length > 0 ? 1 : 0) + (file is null ? 0 : 1) + (texts.Length > 0 ? 1 : 0) + (images.Length > 0 ? 1 : 0);
+            if (kinds == 0) throw new UsageException("There is nothing to predict: give --row, --row-json, --csv, --text or --image.");
+            if (kinds > 1) throw new UsageException("Give samples of one kind: rows, a csv file, texts or images.");
+            var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3));
+            var endpoint = context.Get(name);
+
+            PredictResponse answer;
+            List<string> samples;
+            if (file is not null)
+            {
+                var bytes = file == "-" ? await ReadAllAsync(context.Terminal.In, cancellationToken) : await ReadFileAsync(file, cancellationToken);
+                answer = await context.Client.PredictCsvAsync(endpoint, bytes, options, cancellationToken);
+                samples = [.. Enumerable.Range(1, answer.Predictions.Count).Select(i => $"row {i}")];
+            }
+            else if (images.Length > 0)
+            {
+                var files = new List<ImageFile>();
+                foreach (var path in images) files.Add(new ImageFile(Path.GetFileName(path), await ReadFileAsync(path, cancellationToken)));
+                answer = await context.Client.PredictImagesAsync(endpoint, files, options, cancellationToken);
+                samples = [.. files.Select(found => found.Name)];
+            }
+            else if (texts.Length > 0)
+            {
+                samples = texts is ["-"] ? [.. await ReadLinesAsync(context.Terminal.In, cancellationToken)] : [.. texts];
+                answer = await context.Client.PredictTextsAsync(endpoint, samples, options, cancellationToken);
+            }
+            else
+            {
+                List<JsonObject> all = [.. objects.Select(ParseObject)];
+                if (rows.Length > 0) all.Add(ParseRow(rows));
+                answer = await context.Client.PredictAsync(endpoint, new PredictRequest { Rows = all }, options, cancellationToken);
+                samples = [.. all.Select(found => string.Join(" ", found.Select(pair => $"{pair.Key}={pair.Value}")))];
+            }
+            context.Write(answer, AtollJson.Default.PredictResponse, console => Show(console, answer, samples));
+            return ExitCodes.Done;
+        });
+    }
+
+    /// <summary>A command that works for this endpoint.</summary>
+    public static string ExampleFor(EndpointResponse endpoint) => endpoint.Signature?.SampleType switch
+    {
+        DatasetTypes.Text => $"atoll predict {endpoint.Name} --text \"...\"",
+        DatasetTypes.Image => $"atoll predict {endpoint.Name} --image photo.jpg",
+        _ => $"atoll predict {endpoint.Name} --row " + string.Join(" ", (endpoint.Signature?.Inputs ?? []).Where(input => input.Example is not null).Take(3).Select(input => Quoted($"{input.Name}={input.Example}"))),
+    };
+
+    private static void Show(IAnsiConsole console, PredictResponse answer, List<string> samples)
+    {
+        var regression = answer.Predictions.Any(prediction => prediction.Value is not null);
+        var grid = new Grid().Flexible("sample");
+        if (regression) grid.Number("value").Number("from").Number("to");
+        else grid.Flexible("prediction").Number("probability").Flexible("then");
+        for (var i = 0; i < answer.Predictions.Count; i++)
+        {
+            var prediction = answer.Predictions[i];
+            var sample = i < samples.Count ? samples[i] : $"{i + 1}";
+            if (regression)
+            {
+                grid.Row(sample, Number(prediction.Value), Number(prediction.Lower), Number(prediction.Upper));
+                continue;
+            }
+            var labels = prediction.Labels ?? [];
+            var selected = labels.Where(label => label.Selected == true).ToList();
+            if (labels.Any(label => label.Selected is not null))
+            {
+                // Several labels may hold at once: all above their thresholds, then the nearest miss.
+                grid.Row(
+                    sample, selected.Count == 0 ? new Grid.Cell("none", "dim") : string.Join(", ", selected.Select(label => label.Label)),
+                    string.Join(", ", selected.Select(label => Words.Percent(label.Probability))), Others(labels.Where(label => label.Selected == false)));
+                continue;
+            }
+            grid.Row(sample, prediction.Label, labels.Count > 0 ? Words.Percent(labels[0].Probability) : "", Others(labels.Skip(1)));
+        }
+        grid.Write(console);
+
+        static string Number(double? value) => value is { } known ? Words.Value(known) : "";
+        static string Others(IEnumerable<LabelProbability> labels) =>
+            string.Join(", ", labels.Where(label => label.Probability >= 0.0005).Select(label => $"{label.Label} {Words.Percent(label.Probability)}"));
+    }
+
+    internal static JsonObject ParseRow(string[] values)
+    {
+        var row = new JsonObject();
+        foreach (var (column, value) in TrainCommand.Pairs("--row", values)!)
+        {
+            // The server reads numbers from texts as the column needs it; an empty value is a missing one.
+            row[column] = value.Length == 0 ? null : value;
+        }
+        return row;
+    }
+
+    private static JsonObject ParseObject(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text) as JsonObject ?? throw new UsageException($"--row-json must be an object, such as {{\"age\": 39}}, not {text}");
+        }
+        catch (JsonException problem)
+        {
+            throw new UsageException($"--row-json is not JSON: {problem.Message}");
+        }
+    }
+
+    private static async Task<byte[]> ReadFileAsync(string path, CancellationToken cancellationToken)
+    {
+        if (!File.Exists(path)) throw new UsageException($"There is no file '{path}'.");
+        return await File.ReadAllBytesAsync(path, cancellationToken);
+    }
+
+    private static async Task<byte[]> ReadAllAsync(TextReader input, CancellationToken cancellationToken) =>
+        System.Text.Encoding.UTF8.GetBytes(await input.ReadToEndAsync(cancellationToken));
+
+    private static async Task<List<string>> ReadLinesAsync(TextReader input, CancellationToken cancellationToken)
+    {
+        var lines = new List<string>();
+        while (await input.ReadLineAsync(cancellationToken) is { } line)
+            if (line.Length > 0) lines.Add(line);
+        return lines;
+    }
+
+    private static string Quoted(string text) => text.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '-' or '.' or '_') ? text : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+}

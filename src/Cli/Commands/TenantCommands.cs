@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Atoll.Contracts;
+
+namespace Atoll.Cli.Commands;
+
+/// <summary><c>atoll tenants</c>: the customers' spaces; for administrators of the platform.</summary>
+internal static class TenantCommands
+{
+    public static Noun Create() => new("tenants", "Make, see and delete tenants; needs the platform administrator's key.", Make(), List(), Show(), Delete());
+
+    private static Argument<string> TenantArgument() => new("tenant") { Description = "Name of the tenant." };
+
+    private static Verb Make()
+    {
+        var name = TenantArgument();
+        return new Verb("create", "Make a tenant; prints its administrator's key, once.", new Example("atoll tenants create acme", "A space for the customer acme")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var created = await context.Client.CreateTenantAsync(context.Get(name), cancellationToken);
+                context.Write(created, AtollJson.Default.CreatedTenantResponse, console =>
+                {
+                    console.WriteLine($"Created tenant {created.Tenant.Name}.");
+                    console.WriteLine($"Its administrator's key, shown only now: {created.AdministratorKey.Secret}");
+                    console.WriteLine($"Use it:  atoll login --server {context.Client.Server.ToString().TrimEnd('/')} --key {created.AdministratorKey.Secret}");
+                });
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb List()
+    {
+        var paging = new Paging();
+        return new Verb("list", "List tenants.", new Example("atoll tenants list", "All tenants")) { Options = { paging.Limit, paging.After } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var page = await context.Client.ListTenantsPageAsync(context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+                context.Write(page, AtollJson.Default.PageTenantResponse, console =>
+                {
+                    var grid = new Grid().Flexible("tenant").Text("id").Text("created");
+                    foreach (var tenant in page.Items) grid.Row(tenant.Name, tenant.Id, Words.Ago(tenant.CreatedUtc, context.Terminal.Clock));
+                    grid.Write(console);
+                    Paging.ShowMore(context, page);
+                });
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Show()
+    {
+        var name = TenantArgument();
+        return new Verb("show", "Show a tenant.", new Example("atoll tenants show acme", "Its id and age")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var tenant = await context.Client.GetTenantAsync(context.Get(name), cancellationToken);
+                context.Write(tenant, AtollJson.Default.TenantResponse, console => new Facts()
+                    .Add("tenant", tenant.Name).Add("id", tenant.Id).Add("created", $"{tenant.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(tenant.CreatedUtc, context.Terminal.Clock)})")
+                    .Write(console));
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Delete()
+    {
+        var name = TenantArgument();
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask." };
+        return new Verb("delete", "Delete a tenant with everything that it owns.", new Example("atoll tenants delete acme --yes", "Delete it without being asked")) { Arguments = { name }, Options = { yes } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var tenant = context.Get(name);
+                context.Confirm($"Delete tenant {tenant} with all its data, models and keys? This cannot be undone.", context.Get(yes));
+                await context.Client.DeleteTenantAsync(tenant, cancellationToken);
+                context.Say($"Deleted tenant {tenant}.");
+                return ExitCodes.Done;
+            });
+    }
+}

@@ -1,0 +1,78 @@
+using System.Net.Http.Headers;
+using Atoll.Contracts;
+
+namespace Atoll.Client;
+
+/// <summary>Which version of an endpoint's model is to answer, and how much it is to say.</summary>
+/// <param name="Version">A version by number; the endpoint's own choice when neither this nor <paramref name="Alias"/> is given.</param>
+/// <param name="Alias">A version by alias.</param>
+/// <param name="Top">How many labels to give for each sample.</param>
+public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null);
+
+/// <summary>An image file to predict.</summary>
+/// <param name="Name">Name of the file, for messages.</param>
+/// <param name="Bytes">The file as it is: JPEG, PNG, WebP ...</param>
+public sealed record ImageFile(string Name, ReadOnlyMemory<byte> Bytes);
+
+public sealed partial class AtollClient
+{
+    /// <summary>One page of endpoints, by name.</summary>
+    public Task<Page<EndpointResponse>> ListEndpointsPageAsync(string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/endpoints", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageEndpointResponse, cancellationToken);
+
+    /// <summary>All endpoints, by name.</summary>
+    public IAsyncEnumerable<EndpointResponse> ListEndpointsAsync(CancellationToken cancellationToken = default) =>
+        AllAsync((after, token) => ListEndpointsPageAsync(after, null, token), cancellationToken);
+
+    /// <summary>An endpoint with the signature of the version that answers now.</summary>
+    public Task<EndpointResponse> GetEndpointAsync(string endpoint, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/endpoints/{endpoint}"), AtollJson.Default.EndpointResponse, cancellationToken);
+
+    /// <summary>Predicts rows or texts, or images in base64.</summary>
+    public Task<PredictResponse> PredictAsync(
+        string endpoint, PredictRequest request, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () => WithBody(HttpMethod.Post, PredictPath(endpoint, options), request, AtollJson.Default.PredictRequest, null),
+            AtollJson.Default.PredictResponse, repeatable: true, cancellationToken);
+
+    /// <summary>Predicts texts.</summary>
+    public Task<PredictResponse> PredictTextsAsync(
+        string endpoint, IReadOnlyList<string> texts, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
+        PredictAsync(endpoint, new PredictRequest { Texts = texts }, options, cancellationToken);
+
+    /// <summary>Predicts the rows of a csv text with a header.</summary>
+    public Task<PredictResponse> PredictCsvAsync(
+        string endpoint, ReadOnlyMemory<byte> csv, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () =>
+            {
+                var content = new ReadOnlyMemoryContent(csv);
+                content.Headers.ContentType = new MediaTypeHeaderValue("text/csv");
+                return new HttpRequestMessage(HttpMethod.Post, PredictPath(endpoint, options)) { Content = content };
+            },
+            AtollJson.Default.PredictResponse, repeatable: true, cancellationToken);
+
+    /// <summary>Predicts image files.</summary>
+    public Task<PredictResponse> PredictImagesAsync(
+        string endpoint, IReadOnlyList<ImageFile> images, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () =>
+            {
+                var content = new MultipartFormDataContent();
+                foreach (var image in images)
+                {
+                    var part = new ReadOnlyMemoryContent(image.Bytes);
+                    part.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
+                    content.Add(part, "image", image.Name);
+                }
+                return new HttpRequestMessage(HttpMethod.Post, PredictPath(endpoint, options)) { Content = content };
+            },
+            AtollJson.Default.PredictResponse, repeatable: true, cancellationToken);
+
+    private static string PredictPath(string endpoint, PredictOptions? options)
+    {
+        // The verb follows the escaped name directly, as in /endpoints/leads:predict?top=3.
+        var query = Path($"", ("version", Number(options?.Version)), ("alias", options?.Alias), ("top", Number(options?.Top)))[Api.Length..];
+        return Path($"/endpoints/{endpoint}") + ":predict" + query;
+    }
+}

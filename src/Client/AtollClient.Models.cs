@@ -1,0 +1,89 @@
+using System.Net.Http.Headers;
+using Atoll.Contracts;
+
+namespace Atoll.Client;
+
+public sealed partial class AtollClient
+{
+    /// <summary>One page of models, by name.</summary>
+    public Task<Page<ModelResponse>> ListModelsPageAsync(string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageModelResponse, cancellationToken);
+
+    /// <summary>All models, by name.</summary>
+    public IAsyncEnumerable<ModelResponse> ListModelsAsync(CancellationToken cancellationToken = default) =>
+        AllAsync((after, token) => ListModelsPageAsync(after, null, token), cancellationToken);
+
+    /// <summary>A model with its aliases.</summary>
+    public Task<ModelResponse> GetModelAsync(string model, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}"), AtollJson.Default.ModelResponse, cancellationToken);
+
+    /// <summary>Deletes a model with all its versions.</summary>
+    public Task DeleteModelAsync(string model, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/models/{model}"), cancellationToken);
+
+    /// <summary>One page of a model's versions, newest first.</summary>
+    public Task<Page<ModelVersionResponse>> ListModelVersionsPageAsync(
+        string model, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}/versions", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageModelVersionResponse, cancellationToken);
+
+    /// <summary>One version of a model.</summary>
+    /// <param name="model">Name of the model.</param>
+    /// <param name="version">A number or an alias.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public Task<ModelVersionResponse> GetModelVersionAsync(string model, string version, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}/versions/{version}"), AtollJson.Default.ModelVersionResponse, cancellationToken);
+
+    /// <summary>How a version was chosen and how well it did.</summary>
+    public Task<ModelReportResponse> GetModelReportAsync(string model, string version, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}/versions/{version}/report"), AtollJson.Default.ModelReportResponse, cancellationToken);
+
+    /// <summary>Copies the ONNX file of a version to a stream.</summary>
+    /// <returns>The number of bytes.</returns>
+    public async Task<long> DownloadModelAsync(
+        string model, string version, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Get, Path($"/models/{model}/versions/{version}/artifact")),
+            repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
+        var source = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        await using (source.ConfigureAwait(false))
+        {
+            var total = response.Content.Headers.ContentLength;
+            var done = 0L;
+            var buffer = new byte[81920];
+            int read;
+            while ((read = await source.ReadAsync(buffer, cancellationToken).ConfigureAwait(false)) > 0)
+            {
+                await target.WriteAsync(buffer.AsMemory(0, read), cancellationToken).ConfigureAwait(false);
+                done += read;
+                progress?.Report(new TransferProgress(done, total));
+            }
+            return done;
+        }
+    }
+
+    /// <summary>Lets an alias name a version.</summary>
+    public Task<ModelResponse> MoveAliasAsync(string model, string alias, int version, CancellationToken cancellationToken = default) =>
+        PutAsync(
+            Path($"/models/{model}/aliases/{alias}"), new MoveAliasRequest { Version = version },
+            AtollJson.Default.MoveAliasRequest, AtollJson.Default.ModelResponse, cancellationToken);
+
+    /// <summary>Removes an alias; the version stays.</summary>
+    public Task DeleteAliasAsync(string model, string alias, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/models/{model}/aliases/{alias}"), cancellationToken);
+
+    /// <summary>Moves an environment's alias to a version if its gates hold. A gate that does not hold is an answer, not an error.</summary>
+    public Task<PromotionResponse> PromoteAsync(string model, PromoteRequest request, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            Path($"/models/{model}") + ":promote", request,
+            AtollJson.Default.PromoteRequest, AtollJson.Default.PromotionResponse, idempotencyKey: null, cancellationToken);
+
+    /// <summary>One page of a model's promotions, newest first.</summary>
+    public Task<Page<PromotionResponse>> ListPromotionsPageAsync(
+        string model, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}/promotions", ("after", after), ("limit", Number(limit))), AtollJson.Default.PagePromotionResponse, cancellationToken);
+}
+
+/// <summary>How much of an upload or download is done.</summary>
+/// <param name="Bytes">Bytes so far.</param>
+/// <param name="Total">All bytes, when known.</param>
+public readonly record struct TransferProgress(long Bytes, long? Total);
