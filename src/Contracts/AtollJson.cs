@@ -15,6 +15,7 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(CreatedTenantResponse))]
 [JsonSerializable(typeof(CreateTenantRequest))]
 [JsonSerializable(typeof(CreateRunRequest))]
+[JsonSerializable(typeof(DatasetManifest))]
 [JsonSerializable(typeof(Dictionary<string, double>))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 [JsonSerializable(typeof(List<GateResult>))]

@@ -9,6 +9,7 @@ using Atoll.Platform.Security;
 using Atoll.Promotion;
 using Atoll.Registry;
 using Atoll.Tenancy;
+using Atoll.Training;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Options;
@@ -57,6 +58,7 @@ internal sealed class AtollServer : IAsyncDisposable
             builder.Services.AddPlatform(folder);
             builder.Services.AddTenancy();
             builder.Services.AddDatasets();
+            builder.Services.AddTraining(builder.Configuration);
             builder.Services.AddRegistry();
             builder.Services.AddDeployments();
             configure?.Invoke(builder);
@@ -143,6 +145,7 @@ internal sealed class AtollServer : IAsyncDisposable
 
         var api = app.MapGroup("/api/v1");
         api.MapTenancy();
+        api.MapTraining();
         api.MapRegistry();
         api.MapPromotion();
         api.MapDeployments();

@@ -33,11 +33,10 @@ internal sealed record JobLane(string Name, int Slots);
 /// <summary>How modules register jobs.</summary>
 internal static class JobRegistration
 {
-    public static void AddJobKind<THandler>(this IServiceCollection services, string kind, string lane)
-        where THandler : class, IJobHandler
+    public static void AddJobKind(this IServiceCollection services, JobKind kind)
     {
-        services.AddScoped<THandler>();
-        services.AddSingleton(new JobKind(kind, lane, typeof(THandler)));
+        services.AddScoped(kind.Handler);
+        services.AddSingleton(kind);
     }
 
     public static void AddJobLane(this IServiceCollection services, string lane, int slots) => services.AddSingleton(new JobLane(lane, slots));

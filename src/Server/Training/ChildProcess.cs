@@ -1,0 +1,114 @@
+using System.Diagnostics;
+
+namespace Atoll.Training;
+
+/// <summary>A training in a process of its own, so that neither its memory nor its crash is the server's.</summary>
+internal static class ChildProcess
+{
+    private static readonly TimeSpan MemoryCheckInterval = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>How a process ended.</summary>
+    public sealed record Exit(int Code, string ErrorOutput, bool OverMemory, long PeakBytes, TimeSpan Processor);
+
+    /// <summary>Runs <c>atoll train-worker</c> on a folder and hands every line that it writes to <paramref name="onLine"/>.</summary>
+    /// <exception cref="OperationCanceledException">The process was killed because the token asked for it.</exception>
+    public static async Task<Exit> RunAsync(
+        string folder, int memoryMegabytesMax, Func<string, CancellationToken, ValueTask> onLine, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        using var process = new Process { StartInfo = StartInfo(folder, memoryMegabytesMax) };
+        process.Start();
+        process.PriorityClass = ProcessPriorityClass.BelowNormal;
+        using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var watcher = WatchMemoryAsync(process, memoryMegabytesMax * (1L << 20), clock, watch.Token);
+        var errors = ReadTailAsync(process.StandardError, cancellationToken);
+        try
+        {
+            while (await process.StandardOutput.ReadLineAsync(cancellationToken) is { } line) await onLine(line, cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
+            var memory = await StopAsync(watcher, watch);
+            return new Exit(process.ExitCode, await errors, memory.Over, memory.PeakBytes, process.TotalProcessorTime);
+        }
+        finally
+        {
+            if (!process.HasExited)
+            {
+                process.Kill(entireProcessTree: true);
+                await process.WaitForExitAsync(CancellationToken.None);
+            }
+            await StopAsync(watcher, watch);
+        }
+    }
+
+    private static ProcessStartInfo StartInfo(string folder, int memoryMegabytesMax)
+    {
+        // The server's own executable stands beside its library, also when a test or benchmark hosts the server.
+        var library = Path.Combine(AppContext.BaseDirectory, "atoll.dll");
+        var host = Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) == "dotnet" ? path : "dotnet";
+        var executable = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "atoll.exe" : "atoll");
+        var start = File.Exists(executable) ? new ProcessStartInfo(executable) : new ProcessStartInfo(host) { ArgumentList = { library } };
+        start.ArgumentList.Add(TrainingProcess.Verb);
+        start.ArgumentList.Add(folder);
+        start.WorkingDirectory = folder;
+        start.RedirectStandardInput = true; // closes when the server dies, which ends the child
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+
+        // A training sees nothing of the server's environment but what a program needs to start.
+        foreach (var name in start.Environment.Keys.Where(name => !IsKept(name)).ToList()) start.Environment.Remove(name);
+        start.Environment["DOTNET_GCHeapHardLimit"] = $"0x{memoryMegabytesMax * (1L << 20):x}";
+        start.Environment["DOTNET_gcConcurrent"] = "0";
+        start.Environment["HOME"] = folder;
+        return start;
+    }
+
+    private static bool IsKept(string name) =>
+        name is "PATH" or "SystemRoot" or "TEMP" or "TMP" or "LANG" or "TZ" or "LD_LIBRARY_PATH" or "ATOLL_NATIVE"
+        || name.StartsWith("DOTNET_", StringComparison.Ordinal);
+
+    private static async Task<Memory> WatchMemoryAsync(Process process, long bytesMax, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        long peak = 0;
+        using var timer = new PeriodicTimer(MemoryCheckInterval, clock);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken) && !process.HasExited)
+            {
+                process.Refresh();
+                peak = Math.Max(peak, process.WorkingSet64);
+                if (peak <= bytesMax) continue;
+                process.Kill(entireProcessTree: true);
+                return new Memory(true, peak);
+            }
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The process has ended, or is about to be killed.
+        }
+        catch (InvalidOperationException)
+        {
+            // It ended between the two looks.
+        }
+        return new Memory(false, peak);
+    }
+
+    private static async Task<Memory> StopAsync(Task<Memory> watcher, CancellationTokenSource watch)
+    {
+        await watch.CancelAsync();
+        return await watcher;
+    }
+
+    // The last lines say why a process died; the first ones may be many.
+    private static async Task<string> ReadTailAsync(StreamReader reader, CancellationToken cancellationToken)
+    {
+        const int LinesMax = 40;
+        var lines = new Queue<string>();
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        {
+            lines.Enqueue(line);
+            if (lines.Count > LinesMax) lines.Dequeue();
+        }
+        return string.Join('\n', lines);
+    }
+
+    private sealed record Memory(bool Over, long PeakBytes);
+}

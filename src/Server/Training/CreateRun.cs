@@ -1,0 +1,93 @@
+using System.Text.Json;
+using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
+using Atoll.Registry;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+
+namespace Atoll.Training;
+
+/// <summary>Puts a training in line.</summary>
+internal static partial class CreateRun
+{
+    public static async Task<Results<Accepted<RunResponse>, ProblemHttpResult>> HandleAsync(
+        CreateRunRequest request, PlatformDb db, BlobStore blobs, JobQueue jobs, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
+    {
+        var model = request.Model ?? request.Dataset;
+        var experiment = request.Experiment ?? "default";
+        if (Names.Check(model, "model") is { } badModel) return badModel.ToResult();
+        if (Names.Check(experiment, "experiment") is { } badExperiment) return badExperiment.ToResult();
+        if (request.MinutesMax is <= 0 or > 10_080 or double.NaN)
+            return HttpProblems.InvalidField("minutesMax", $"is {request.MinutesMax}", "Give minutes between 0 and 10080 (a week).").ToResult();
+
+        var dataset = await db.Datasets().AsNoTracking().SingleOrDefaultAsync(d => d.Name == request.Dataset, cancellationToken);
+        if (dataset is null) return TrainingProblems.DatasetNotFound(request.Dataset).ToResult();
+        if (dataset.LatestVersion == 0) return TrainingProblems.DatasetNotReady(request.Dataset).ToResult();
+        var number = request.DatasetVersion ?? dataset.LatestVersion;
+        var version = await db.DatasetVersions().AsNoTracking()
+            .SingleOrDefaultAsync(v => v.DatasetId == dataset.Id && v.Number == number, cancellationToken);
+        if (version is null)
+        {
+            return HttpProblems.NotFound($"version of dataset {dataset.Name}", $"{number}", $"List them with: atoll datasets versions {dataset.Name}.")
+                .ToResult();
+        }
+
+        var manifest = JsonSerializer.Deserialize(
+            await blobs.ReadAllAsync(version.TenantId, version.ManifestDigest, cancellationToken), AtollJson.Default.DatasetManifest)!;
+        var (target, badTarget) = FindTarget(request, dataset, manifest);
+        if (badTarget is not null) return badTarget.ToResult();
+        if (await FindOtherKindAsync(model, manifest.Type, db, cancellationToken) is { } other)
+            return TrainingProblems.ModelOfOtherKind(model, other, manifest.Type).ToResult();
+
+        var run = new Run
+        {
+            Id = Ids.New("run", clock),
+            Experiment = experiment,
+            State = RunStates.Queued,
+            Dataset = dataset.Name,
+            DatasetVersion = number,
+            Model = model,
+            Target = target,
+            Seed = request.Seed,
+            MinutesMax = request.MinutesMax,
+            Parameters = new Dictionary<string, string>(request.Parameters ?? new Dictionary<string, string>()),
+            CreatedUtc = clock.GetUtcNow().UtcDateTime,
+        };
+        db.Runs().Add(run);
+        jobs.Add(db, TrainingModule.RunJob, run.Id, request.Priority);
+        await db.SaveChangesAsync(cancellationToken);
+        jobs.Announce(TrainRun.Lane);
+        Log.Queued(logger, run.Id, model);
+        return TypedResults.Accepted($"/api/v1/runs/{run.Id}", ListRuns.ToWire(run));
+    }
+
+    private static (string? Target, Problem? Problem) FindTarget(CreateRunRequest request, Dataset dataset, DatasetManifest manifest)
+    {
+        if (manifest.Type != DatasetTypes.Tabular)
+            return (null, request.Target is null ? null : TrainingProblems.TargetNotForTables(manifest.Type));
+        var columns = manifest.Schema.Columns.Select(column => column.Name).ToList();
+        var target = request.Target ?? manifest.Schema.LabelColumn;
+        if (target is null) return (null, TrainingProblems.TargetMissing(dataset.Name, columns));
+        return columns.Contains(target) ? (target, null) : (null, TrainingProblems.TargetUnknown(target, columns));
+    }
+
+    // Versions of one model answer at one endpoint, so they must read the same kind of sample.
+    private static async Task<string?> FindOtherKindAsync(string model, string sampleType, PlatformDb db, CancellationToken cancellationToken)
+    {
+        var found = await db.Models().AsNoTracking().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
+        if (found is null) return null;
+        var newest = await db.FindVersionAsync(found.Id, Aliases.Latest, cancellationToken);
+        return newest is not null && newest.Signature.SampleType != sampleType ? newest.Signature.SampleType : null;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "Queued run {Run} for model {Model}.")]
+        public static partial void Queued(ILogger logger, string run, string model);
+    }
+}

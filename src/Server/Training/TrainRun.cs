@@ -1,0 +1,162 @@
+using System.Runtime.Intrinsics.X86;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Deployments;
+using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
+using Atoll.Registry;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Atoll.Training;
+
+/// <summary>The job that trains: gives a child process its order, records what it reports, and registers what it made.</summary>
+internal sealed class TrainRun(
+    PlatformDb db, DataFolder folder, BlobStore blobs, IServiceScopeFactory scopes, RunSignals signals, RegistryChanges changes,
+    ServedModels served, IOptions<TrainingOptions> options, TimeProvider clock) : IJobHandler
+{
+    public const string Kind = "training.run";
+    public const string Lane = "training";
+
+    public async Task RunAsync(JobAttempt attempt, CancellationToken cancellationToken)
+    {
+        var run = await db.Runs().SingleAsync(r => r.Id == attempt.Subject, cancellationToken);
+        var dataset = await FindDatasetAsync(run, cancellationToken);
+        run.State = RunStates.Running;
+        run.Attempt = attempt.Number;
+        run.StartedUtc ??= clock.GetUtcNow().UtcDateTime;
+        await db.SaveChangesAsync(cancellationToken);
+        signals.Notify(run.Id);
+
+        var work = folder.NewTemporaryFolder();
+        try
+        {
+            await WriteOrderAsync(run, dataset, work, cancellationToken);
+            await RunProcessAsync(run, work, cancellationToken);
+            await RegisterAsync(run, dataset, work, cancellationToken);
+        }
+        finally
+        {
+            Directory.Delete(work, recursive: true);
+        }
+    }
+
+    public async Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken)
+    {
+        // A run that succeeded was brought to its end together with its model version.
+        if (state != JobState.Succeeded)
+        {
+            var now = clock.GetUtcNow().UtcDateTime;
+            var ended = state == JobState.Cancelled ? RunStates.Cancelled : RunStates.Failed;
+            await db.Runs().Where(run => run.Id == attempt.Subject && run.ModelVersion == null).ExecuteUpdateAsync(
+                set => set.SetProperty(run => run.State, ended).SetProperty(run => run.Error, error).SetProperty(run => run.EndedUtc, now),
+                cancellationToken);
+        }
+        signals.Notify(attempt.Subject);
+    }
+
+    private async Task<DatasetVersion> FindDatasetAsync(Run run, CancellationToken cancellationToken)
+    {
+        var version = await db.Datasets().Where(dataset => dataset.Name == run.Dataset)
+            .Join(db.DatasetVersions(), dataset => dataset.Id, version => version.DatasetId, (_, version) => version)
+            .SingleOrDefaultAsync(version => version.Number == run.DatasetVersion, cancellationToken);
+        return version ?? throw new JobRefusedException($"Version {run.DatasetVersion} of the dataset '{run.Dataset}' was deleted.");
+    }
+
+    private async Task WriteOrderAsync(Run run, DatasetVersion dataset, string work, CancellationToken cancellationToken)
+    {
+        var manifestPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.ManifestDigest, cancellationToken);
+        var manifest = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(manifestPath, cancellationToken), AtollJson.Default.DatasetManifest)!;
+        var order = new TrainingOrder
+        {
+            SampleType = manifest.Type,
+            ManifestPath = manifestPath,
+            DataPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.DataDigest, cancellationToken),
+            IndexPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.IndexDigest, cancellationToken),
+            Target = run.Target,
+            Seed = run.Seed,
+            MinutesMax = run.MinutesMax,
+            RowsMax = options.Value.RowsMax,
+            Parameters = run.Parameters,
+        };
+        await File.WriteAllBytesAsync(
+            Path.Combine(work, TrainingFiles.Order), JsonSerializer.SerializeToUtf8Bytes(order, TrainingJson.Default.TrainingOrder), cancellationToken);
+    }
+
+    private async Task RunProcessAsync(Run run, string work, CancellationToken cancellationToken)
+    {
+        var recorder = new RunRecorder(run.TenantId, run.Id, scopes, signals, clock);
+        var recording = recorder.WriteAsync(CancellationToken.None);
+        ChildProcess.Exit exit;
+        try
+        {
+            exit = await ChildProcess.RunAsync(work, options.Value.MemoryMegabytesMax, recorder.AddAsync, clock, cancellationToken);
+        }
+        finally
+        {
+            recorder.Complete();
+            await recording;
+        }
+        if (recorder.Refusal is { } refusal) throw new JobRefusedException(refusal);
+        if (exit.OverMemory || exit.ErrorOutput.Contains(nameof(OutOfMemoryException), StringComparison.Ordinal))
+        {
+            throw new JobRefusedException(
+                $"The training needed more than {options.Value.MemoryMegabytesMax} MiB of memory. Use fewer samples, or ask the operator to raise Training:MemoryMegabytesMax.");
+        }
+        if (exit.Code != 0) throw new TrainingCrashedException(exit.Code, exit.ErrorOutput);
+    }
+
+    private async Task RegisterAsync(Run run, DatasetVersion dataset, string work, CancellationToken cancellationToken)
+    {
+        var result = JsonSerializer.Deserialize(
+            await File.ReadAllBytesAsync(Path.Combine(work, TrainingFiles.Result), cancellationToken), TrainingJson.Default.TrainingResult)!;
+        BlobReference artifact;
+        await using (var model = File.OpenRead(Path.Combine(work, TrainingFiles.Model)))
+            artifact = await blobs.WriteAsync(run.TenantId, model, cancellationToken);
+        var report = await blobs.WriteAsync(
+            run.TenantId, JsonSerializer.SerializeToUtf8Bytes(result.Report, AtollJson.Default.ModelReportResponse), cancellationToken);
+
+        // In memory before anybody can know of it: the first prediction is as fast as any other.
+        await served.WarmAsync(run.TenantId, artifact.Digest, cancellationToken);
+
+        // From here on the run is done; a stop of the server must not tear version and run apart.
+        await using var transaction = await db.Database.BeginTransactionAsync(CancellationToken.None);
+        var registration = new RegisterModelVersion.Registration(
+            run.Model, artifact, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
+        var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
+        await db.SaveChangesAsync(CancellationToken.None);
+        await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);
+        await db.Entry(run).ReloadAsync(CancellationToken.None);
+        run.State = RunStates.Succeeded;
+        run.Stage = null;
+        run.Progress = 1;
+        run.ModelVersion = version.Number;
+        run.Metrics = version.Metrics;
+        run.EndedUtc = clock.GetUtcNow().UtcDateTime;
+        await db.SaveChangesAsync(CancellationToken.None);
+        await transaction.CommitAsync(CancellationToken.None);
+        changes.Publish(run.TenantId, run.Model);
+        signals.Notify(run.Id);
+    }
+
+    private static ModelLineage LineageOf(Run run, DatasetVersion dataset, TrainingResult result) => new()
+    {
+        Run = run.Id,
+        Dataset = run.Dataset,
+        DatasetVersion = run.DatasetVersion,
+        DatasetDigest = dataset.ManifestDigest,
+        Recipe = $"built-in/{result.Signature.SampleType}-{result.Signature.Task}",
+        Seed = run.Seed,
+        Parameters = run.Parameters.Count > 0 ? run.Parameters : null,
+        CodeVersion = AtollVersion.Current,
+        Machine = $"{RuntimeInformation.RuntimeIdentifier}{(Avx512F.IsSupported ? "/avx512" : Avx2.IsSupported ? "/avx2" : "")}",
+    };
+}
+
+/// <summary>A training process died; another attempt may succeed.</summary>
+internal sealed class TrainingCrashedException(int code, string errorOutput)
+    : Exception($"The training process ended with code {code}. Its last words: {(errorOutput.Length > 0 ? errorOutput : "none")}");

@@ -1,0 +1,39 @@
+using Atoll.Contracts;
+
+namespace Atoll.Training;
+
+/// <summary>What a training process is told to do: <c>order.json</c> in its folder.</summary>
+internal sealed record TrainingOrder
+{
+    /// <summary>Type of the samples, <see cref="DatasetTypes"/>.</summary>
+    public required string SampleType { get; init; }
+
+    /// <summary>Files of the dataset version.</summary>
+    public required string ManifestPath { get; init; }
+
+    public required string DataPath { get; init; }
+
+    public required string IndexPath { get; init; }
+
+    /// <summary>Column to learn, for tables.</summary>
+    public string? Target { get; init; }
+
+    public required int Seed { get; init; }
+
+    public double? MinutesMax { get; init; }
+
+    /// <summary>Rows that are read at the most.</summary>
+    public required int RowsMax { get; init; }
+
+    public required IReadOnlyDictionary<string, string> Parameters { get; init; }
+}
+
+/// <summary>What a training process leaves in its folder: <c>result.json</c>, beside <c>model.onnx</c>.</summary>
+internal sealed record TrainingResult
+{
+    public required string Algorithm { get; init; }
+
+    public required ModelSignature Signature { get; init; }
+
+    public required ModelReportResponse Report { get; init; }
+}
