@@ -24,6 +24,31 @@ internal static unsafe class ImageDecoder
         }
     }
 
+    /// <summary>As <see cref="Probe"/>, after reading every byte: what passes can be decoded. Large JPEG files are decoded at an eighth of their size, which is faster.</summary>
+    public static ImageInfo Verify(ReadOnlySpan<byte> bytes, long pixelsMax = PixelsMaxDefault)
+    {
+        var info = Probe(bytes, pixelsMax);
+        if (info.Format != ImageFormat.Jpeg || (long)info.Width * info.Height < 1_000_000)
+        {
+            Decode(bytes, pixelsMax);
+            return info;
+        }
+
+        var api = Api;
+        fixed (byte* data = bytes)
+        {
+            using var pipeline = new Pipeline(api, Open(api, info.Format, data, bytes.Length, sequential: true, pixelsMax, shrink: 8));
+            ToSrgb(api, pipeline);
+            nuint size = 0;
+            var pixels = api.ImageWriteToMemory(pipeline.Image.Handle, &size);
+            if (pixels is null) throw Damaged(api);
+
+            api.Free(pixels);
+        }
+
+        return info;
+    }
+
     /// <summary>Decodes to sRGB, turned as the file asks for, transparency over white; the first frame of a moving image.</summary>
     public static RgbImage Decode(ReadOnlySpan<byte> bytes, long pixelsMax = PixelsMaxDefault)
     {
@@ -121,7 +146,7 @@ internal static unsafe class ImageDecoder
         return Api.ImageOrientation(image.Handle) >= 5 ? new(format, height, width) : new(format, width, height);
     }
 
-    private static ImageHandle Open(Functions api, ImageFormat format, byte* data, int length, bool sequential, long pixelsMax)
+    private static ImageHandle Open(Functions api, ImageFormat format, byte* data, int length, bool sequential, long pixelsMax, int shrink = 1)
     {
         var loader = format switch
         {
@@ -135,6 +160,7 @@ internal static unsafe class ImageDecoder
         using var operation = new Operation(api, loader);
         operation.SetBlob("buffer\0"u8, data, length);
         operation.Set("fail-on\0"u8, FailOnError);
+        if (shrink > 1) operation.Set("shrink\0"u8, shrink);
         if (sequential) operation.Set("access\0"u8, AccessSequential);
 
         var image = operation.Build() ?? throw Damaged(api);
