@@ -1,6 +1,6 @@
-using Atoll.Serving;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Atoll.Serving;
 
 namespace Atoll.Platform.Imaging;
 

@@ -1,0 +1,372 @@
+using System.Collections.Concurrent;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Serving;
+
+/// <summary>How a <see cref="ModelCache"/> is doing.</summary>
+internal sealed record ModelCacheSnapshot(int Models, long Bytes, long BytesMax, long Hits, long Misses, long Loads, long Failures, long Evictions);
+
+/// <summary>
+/// Keeps loaded models within a budget of bytes. A hit is synchronous and allocates nothing; a miss is loaded once, however
+/// many wait for it, and goes on when its first caller gives up; what was used longest ago makes room.
+/// </summary>
+internal sealed class ModelCache : IAsyncDisposable
+{
+    // A session costs about this much beside its weights; measured with the leanest settings.
+    private const long SessionBytes = 32 * 1024;
+
+    private readonly ModelCacheOptions _options;
+    private readonly TimeProvider _clock;
+    private readonly SemaphoreSlim _permits;
+    private readonly CancellationTokenSource _closing = new();
+
+    // Read without the lock, written with it.
+    private readonly ConcurrentDictionary<ModelKey, CachedModel> _models = new();
+
+    private readonly Lock _lock = new();
+    // What a miss may join; and every load, since one that is no longer wanted runs on beside its successor.
+    private readonly Dictionary<ModelKey, Load> _loads = [];
+    private readonly HashSet<Load> _running = [];
+    private readonly Dictionary<ModelKey, Failure> _failures = [];
+    private bool _isClosed;
+
+    private long _bytes;
+    private long _uses;
+    private long _misses;
+    private long _loaded;
+    private long _failed;
+    private long _evictions;
+    private int _creating;
+    private long _heapChanges;
+
+    public ModelCache(ModelCacheOptions options, TimeProvider clock)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.CacheBytesMax);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.LoadsMax);
+        _options = options;
+        _clock = clock;
+        _permits = new SemaphoreSlim(options.LoadsMax);
+    }
+
+    /// <summary>
+    /// Leases the model, loading it when it is not here. Throws <see cref="ModelLoadException"/> when it cannot be loaded and
+    /// <see cref="ModelCacheFullException"/> when there is no room.
+    /// </summary>
+    public ValueTask<ModelLease> GetAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken) =>
+        TryGet(key, out var lease) ? new ValueTask<ModelLease>(lease) : MissAsync(key, loader, cancellationToken);
+
+    /// <summary>Leases the model if it is loaded.</summary>
+    public bool TryGet(ModelKey key, out ModelLease lease)
+    {
+        if (_models.TryGetValue(key, out var model) && model.TryLease())
+        {
+            model.LastUse = Interlocked.Increment(ref _uses);
+            lease = new ModelLease(model);
+            return true;
+        }
+        lease = default;
+        return false;
+    }
+
+    /// <summary>Forgets the model and what is known of its failures; leases that are out stay good.</summary>
+    public void Remove(ModelKey key)
+    {
+        lock (_lock)
+        {
+            _failures.Remove(key);
+            if (_loads.TryGetValue(key, out var load)) load.IsUnwanted = true;
+            if (_models.TryRemove(key, out var model)) model.Retire();
+        }
+    }
+
+    public ModelCacheSnapshot Snapshot()
+    {
+        lock (_lock)
+        {
+            // A load counts as a use, to be the latest when it ends.
+            var hits = Interlocked.Read(ref _uses) - _loaded;
+            return new ModelCacheSnapshot(
+                _models.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, hits, Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
+        }
+    }
+
+    /// <summary>Ends loads that are under way and frees every model whose leases have ended; the others follow with their leases.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Task[] loads;
+        lock (_lock)
+        {
+            if (_isClosed) return;
+            _isClosed = true;
+            loads = [.. _running.Select(load => load.Outcome)];
+        }
+        await _closing.CancelAsync();
+        await Task.WhenAll(loads);
+        lock (_lock)
+        {
+            foreach (var model in _models.Values) model.Retire();
+            _models.Clear();
+        }
+        _permits.Dispose();
+        _closing.Dispose();
+    }
+
+    /// <summary>Called by a model that was freed.</summary>
+    internal void ReportFreed(long bytes)
+    {
+        Interlocked.Increment(ref _heapChanges);
+        GiveBack(bytes);
+    }
+
+    private void GiveBack(long bytes) => Interlocked.Add(ref _bytes, -bytes);
+
+    private async ValueTask<ModelLease> MissAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken)
+    {
+        Load? load;
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_isClosed, this);
+            // It may have been loaded since the look without the lock.
+            if (TryGet(key, out var lease)) return lease;
+            Interlocked.Increment(ref _misses);
+            if (_failures.TryGetValue(key, out var failure))
+            {
+                if (_clock.GetElapsedTime(failure.Time) < _options.FailureMemory) throw failure.ToException(key);
+                _failures.Remove(key);
+            }
+            if (!_loads.TryGetValue(key, out load) || load.IsUnwanted)
+            {
+                if (_running.Count >= _options.LoadsMax + _options.LoadsWaitingMax)
+                    throw new ModelCacheFullException($"{_running.Count} models wait to be loaded already. Raise LoadsWaitingMax or LoadsMax, or try again later.");
+                load = new Load();
+                _loads[key] = load;
+                _running.Add(load);
+                load.Outcome = Task.Run(() => LoadAsync(key, loader, load), CancellationToken.None);
+            }
+            load.Waiters++;
+        }
+
+        Outcome outcome;
+        try
+        {
+            outcome = await load.Outcome.WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            Leave(load);
+            throw;
+        }
+        return outcome.Model is { } model ? new ModelLease(model) : throw outcome.ToException(key);
+    }
+
+    /// <summary>A waiter gave up: it gives back the lease that it got or would get.</summary>
+    private void Leave(Load load)
+    {
+        lock (_lock)
+        {
+            if (!load.IsDone)
+                load.Waiters--;
+            else
+                load.Model?.Release();
+        }
+    }
+
+    /// <summary>Never fails: what went wrong is the outcome, since perhaps nobody waits any more.</summary>
+    private async Task<Outcome> LoadAsync(ModelKey key, ModelLoader loader, Load load)
+    {
+        Outcome outcome;
+        try
+        {
+            await _permits.WaitAsync(_closing.Token);
+            try
+            {
+                var content = await loader(key, _closing.Token);
+                return Finish(key, load, Create(key, content), content);
+            }
+            finally
+            {
+                _permits.Release();
+            }
+        }
+        catch (OperationCanceledException) when (_closing.IsCancellationRequested)
+        {
+            outcome = new Outcome(null, new ObjectDisposedException(nameof(ModelCache)), null);
+        }
+        catch (ModelCacheFullException full)
+        {
+            outcome = new Outcome(null, full, null);
+        }
+        catch (Exception cause)
+        {
+            outcome = new Outcome(null, null, new Failure(cause, _clock.GetTimestamp()));
+        }
+
+        lock (_lock)
+        {
+            Forget_NeedsLock(key, load);
+            if (outcome.Failure is { } failure)
+            {
+                _failed++;
+                if (!load.IsUnwanted) Remember_NeedsLock(key, failure);
+            }
+        }
+        return outcome;
+    }
+
+    private Outcome Finish(ModelKey key, Load load, (OnnxSession Session, long Bytes) created, ModelContent content)
+    {
+        lock (_lock)
+        {
+            Forget_NeedsLock(key, load);
+            // Every waiter gets its lease here, so that nothing can evict the model before they run.
+            var model = new CachedModel(this, key, created.Session, content.Signature, created.Bytes, load.Waiters) { LastUse = Interlocked.Increment(ref _uses) };
+            load.Model = model;
+            _loaded++;
+            if (load.IsUnwanted || _isClosed)
+                model.Retire();
+            else
+                _models[key] = model;
+            return new Outcome(model, null, null);
+        }
+    }
+
+    private void Forget_NeedsLock(ModelKey key, Load load)
+    {
+        load.IsDone = true;
+        _running.Remove(load);
+        // An unwanted load may have been followed by another one of the same key.
+        if (_loads.TryGetValue(key, out var current) && current == load) _loads.Remove(key);
+    }
+
+    private (OnnxSession Session, long Bytes) Create(ModelKey key, ModelContent content)
+    {
+        // What ONNX Runtime allocates once per process is not this model's.
+        OnnxRuntime.EnsureStarted();
+        // Weights are held once more in prepacked form by many operators.
+        var estimate = SessionBytes + 2L * content.Model.Length;
+        Reserve(key, estimate);
+        var reserved = estimate;
+        try
+        {
+            var alone = Interlocked.Increment(ref _creating) == 1;
+            var change = Interlocked.Increment(ref _heapChanges);
+            var before = NativeHeap.AllocatedBytes();
+            OnnxSession session;
+            try
+            {
+                session = OnnxSession.Load(content.Model.Span, content.Options);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _creating);
+            }
+
+            // The growth is this model's only if no other one was created or freed meanwhile. Runs come and go in it too,
+            // hence the bounds: never below its weights, never above what was reserved twice.
+            if (alone && Interlocked.Read(ref _heapChanges) == change && before is { } start && NativeHeap.AllocatedBytes() is { } end)
+            {
+                var measured = Math.Clamp(end - start, SessionBytes / 2 + content.Model.Length, 2 * estimate);
+                if (measured <= reserved)
+                {
+                    GiveBack(reserved - measured);
+                }
+                else
+                {
+                    try
+                    {
+                        Reserve(key, measured - reserved);
+                    }
+                    catch (ModelCacheFullException)
+                    {
+                        session.Dispose();
+                        throw;
+                    }
+                }
+                reserved = measured;
+            }
+            return (session, reserved);
+        }
+        catch
+        {
+            GiveBack(reserved);
+            throw;
+        }
+    }
+
+    /// <summary>Counts the bytes, after evicting what was used longest ago and is not leased.</summary>
+    private void Reserve(ModelKey key, long bytes)
+    {
+        lock (_lock)
+        {
+            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax) EvictFor_NeedsLock(bytes);
+            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
+            {
+                throw new ModelCacheFullException(
+                    $"Model {key.Digest} needs {bytes} bytes; of the {_options.CacheBytesMax} bytes for models {Interlocked.Read(ref _bytes)} are in use and cannot be evicted now. Raise CacheBytesMax, or try again later.");
+            }
+            Interlocked.Add(ref _bytes, bytes);
+        }
+    }
+
+    private void EvictFor_NeedsLock(long bytes)
+    {
+        // It cannot fit even alone: keep the others.
+        if (bytes > _options.CacheBytesMax) return;
+
+        // A little more than is needed, so that not every load has to look at every model.
+        var target = _options.CacheBytesMax - bytes;
+        target -= Math.Min(target, _options.CacheBytesMax / 64);
+        foreach (var model in _models.Values.OrderBy(static model => model.LastUse).ToList())
+        {
+            if (Interlocked.Read(ref _bytes) <= target) return;
+            if (!model.TryEvict()) continue;
+            _models.TryRemove(model.Key, out _);
+            _evictions++;
+        }
+    }
+
+    private void Remember_NeedsLock(ModelKey key, Failure failure)
+    {
+        if (_failures.Count >= _options.FailuresMax)
+        {
+            foreach (var (old, known) in _failures)
+            {
+                if (_clock.GetElapsedTime(known.Time) >= _options.FailureMemory) _failures.Remove(old);
+            }
+        }
+        // Forgetting one only means that it is tried once more.
+        if (_failures.Count < _options.FailuresMax) _failures[key] = failure;
+    }
+
+    /// <summary>A load that is under way. All but the task is guarded by the lock.</summary>
+    private sealed class Load
+    {
+        public Task<Outcome> Outcome { get; set; } = null!;
+
+        public int Waiters { get; set; }
+
+        public bool IsDone { get; set; }
+
+        public bool IsUnwanted { get; set; }
+
+        public CachedModel? Model { get; set; }
+    }
+
+    /// <summary>Why a load failed, and when.</summary>
+    private sealed record Failure(Exception Cause, long Time)
+    {
+        public ModelLoadException ToException(ModelKey key) => new(key, Cause.Message, Cause);
+    }
+
+    /// <summary>How a load ended: with a model, with a refusal, or with a failure to remember.</summary>
+    private sealed record Outcome(CachedModel? Model, Exception? Refusal, Failure? Failure)
+    {
+        // A new one for each waiter: a thrown exception belongs to one stack.
+        public Exception ToException(ModelKey key) => Refusal switch
+        {
+            null => Failure!.ToException(key),
+            ModelCacheFullException full => new ModelCacheFullException(full.Message),
+            _ => new ObjectDisposedException(nameof(ModelCache)),
+        };
+    }
+}

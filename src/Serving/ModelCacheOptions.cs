@@ -1,0 +1,20 @@
+namespace Atoll.Serving;
+
+/// <summary>Bounds of a <see cref="ModelCache"/>.</summary>
+internal sealed record ModelCacheOptions
+{
+    /// <summary>Native memory that loaded models may take together.</summary>
+    public long CacheBytesMax { get; init; } = 1L << 30;
+
+    /// <summary>Models that are read and created at the same time.</summary>
+    public int LoadsMax { get; init; } = 4;
+
+    /// <summary>Loads that may wait for their turn; one more is refused at once.</summary>
+    public int LoadsWaitingMax { get; init; } = 1024;
+
+    /// <summary>How long a failed load is told again without another attempt.</summary>
+    public TimeSpan FailureMemory { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Failed loads that are remembered at the same time.</summary>
+    public int FailuresMax { get; init; } = 1024;
+}

@@ -1,0 +1,10 @@
+using Atoll.Contracts;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Serving;
+
+/// <summary>What has to be known to load a model: its bytes and what they mean.</summary>
+internal sealed record ModelContent(ReadOnlyMemory<byte> Model, ModelSignature Signature, OnnxSessionOptions Options);
+
+/// <summary>Reads a model for the cache. The token is cancelled when the cache closes, not when one caller gives up.</summary>
+internal delegate Task<ModelContent> ModelLoader(ModelKey key, CancellationToken cancellationToken);
