@@ -20,4 +20,11 @@ public static class ProblemCodes
     public const string ModelOfOtherKind = "model-of-other-kind";
     public const string RunEnded = "run-ended";
     public const string IdempotencyMismatch = "idempotency-mismatch";
+    public const string IdempotencyUnsupported = "idempotency-unsupported";
+    public const string RequestInProgress = "request-in-progress";
+    public const string LastAdministrator = "last-administrator";
+    public const string PlatformTenant = "platform-tenant";
+    public const string TooManyFailedCredentials = "too-many-failed-credentials";
+    public const string MethodNotAllowed = "method-not-allowed";
+    public const string UnsupportedMediaType = "unsupported-media-type";
 }

@@ -6,6 +6,9 @@ internal sealed class DataFolder : IDisposable
     /// <summary>Version of the folder's layout; a newer one than this is refused.</summary>
     public const int LayoutVersion = 1;
 
+    private const string LockFile = "lock";
+    private const string StampFile = "VERSION";
+
     private readonly FileStream _lock;
 
     private DataFolder(string path, FileStream folderLock, bool created)
@@ -42,15 +45,24 @@ internal sealed class DataFolder : IDisposable
     public static DataFolder Open(string path)
     {
         path = Path.GetFullPath(path);
-        PrivateFolder(path);
+        if (File.Exists(path)) throw new DataFolderException($"The data folder {path} is a file. Choose a folder with --data.");
         FileStream folderLock;
         try
         {
-            folderLock = new FileStream(Path.Combine(path, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            // Looked at before anything is written: a folder that is not ours stays as it is.
+            if (Directory.Exists(path) && IsForeign(path))
+                throw new DataFolderException($"The folder {path} is not empty and was not made by Atoll. Choose another folder with --data.");
+            PrivateFolder(path);
+            folderLock = new FileStream(Path.Combine(path, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException)
+        catch (IOException exception) when (File.Exists(Path.Combine(path, LockFile)))
         {
-            throw new DataFolderException($"The data folder {path} is in use by another process. Stop that one, or choose another folder with --data.");
+            throw new DataFolderException(
+                $"The data folder {path} is in use by another process ({exception.Message}) Stop that one, or choose another folder with --data.");
+        }
+        catch (IOException exception)
+        {
+            throw new DataFolderException($"The data folder {path} cannot be made: {exception.Message} Choose another folder with --data.");
         }
         catch (UnauthorizedAccessException)
         {
@@ -59,14 +71,9 @@ internal sealed class DataFolder : IDisposable
 
         try
         {
-            var stamp = Path.Combine(path, "VERSION");
+            var stamp = Path.Combine(path, StampFile);
             var created = !File.Exists(stamp);
-            if (created)
-            {
-                if (Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) is not "lock" and not "tmp" and not "keys" and not "blobs"))
-                    throw new DataFolderException($"The folder {path} is not empty and was not made by Atoll. Choose another folder with --data.");
-                DurableFiles.WriteAllText(stamp, $"{LayoutVersion}\n");
-            }
+            if (created) DurableFiles.WriteAllText(stamp, $"{LayoutVersion}\n");
             else if (!int.TryParse(File.ReadAllText(stamp).Trim(), out var version) || version < 1)
                 throw new DataFolderException($"The file {stamp} does not hold a version number; the folder is damaged. Restore it from a backup.");
             else if (version > LayoutVersion)
@@ -87,6 +94,10 @@ internal sealed class DataFolder : IDisposable
     public string NewTemporaryFolder() => Directory.CreateDirectory(NewTemporaryFile()).FullName;
 
     public void Dispose() => _lock.Dispose();
+
+    // The stamp is the first thing that a start writes after the lock; whatever else is there without it is somebody else's.
+    private static bool IsForeign(string path) => !File.Exists(Path.Combine(path, StampFile))
+        && Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) is not LockFile and not StampFile + ".tmp");
 
     // Only the server's own user may look inside. Windows inherits the rights of the parent folder.
     private static string PrivateFolder(string path) => OperatingSystem.IsWindows()

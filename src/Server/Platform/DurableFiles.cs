@@ -6,7 +6,7 @@ namespace Atoll.Platform;
 /// <summary>Writes files so that after a crash they are either whole or absent.</summary>
 internal static partial class DurableFiles
 {
-    private const int OpenReadOnlyDirectory = 0x10000; // O_RDONLY | O_DIRECTORY on Linux
+    private const int OpenReadOnly = 0; // the only flag with the same value on every processor
 
     /// <summary>Writes a temporary file beside the target, flushes it to the disk and renames it.</summary>
     public static void WriteAllText(string path, string text, bool secret = false)
@@ -33,7 +33,7 @@ internal static partial class DurableFiles
     public static void FlushFolder(string folder)
     {
         if (!OperatingSystem.IsLinux()) return;
-        var descriptor = Open(folder, OpenReadOnlyDirectory);
+        var descriptor = Open(folder, OpenReadOnly);
         if (descriptor < 0) throw new IOException($"The folder {folder} cannot be opened to flush it: error {Marshal.GetLastPInvokeError()}.");
         try
         {

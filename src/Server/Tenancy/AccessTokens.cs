@@ -1,25 +1,25 @@
 using System.Security.Claims;
 using System.Security.Cryptography;
+using Atoll.Contracts;
 using Atoll.Platform;
-using Atoll.Platform.Security;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
 namespace Atoll.Tenancy;
 
 /// <summary>Issues and verifies access tokens: JSON Web Tokens signed with a key made at the first start.</summary>
-internal sealed class AccessTokens
+internal sealed class AccessTokens : IDisposable
 {
     public const string Issuer = "atoll";
 
-    private readonly CallerDirectory _callers;
+    private const string SourceClaim = "src";
+
     private readonly TimeProvider _clock;
     private readonly JsonWebTokenHandler _handler = new() { MapInboundClaims = false };
     private readonly ECDsaSecurityKey _key;
 
-    public AccessTokens(DataFolder folder, CallerDirectory callers, TimeProvider clock)
+    public AccessTokens(DataFolder folder, TimeProvider clock)
     {
-        _callers = callers;
         _clock = clock;
         var file = Path.Combine(folder.Keys, "access-tokens.pem");
         var ecdsa = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -28,15 +28,20 @@ internal sealed class AccessTokens
         _key = new ECDsaSecurityKey(ecdsa) { KeyId = Convert.ToHexStringLower(SHA256.HashData(ecdsa.ExportSubjectPublicKeyInfo()))[..16] };
     }
 
-    /// <summary>A token for a principal that expires after <paramref name="lifetime"/>.</summary>
-    public string Issue(string principalId, TimeSpan lifetime)
+    /// <summary>A token for a principal that expires after <paramref name="lifetime"/>, and earlier with its source.</summary>
+    public string Issue(string principalId, TokenSource source, TimeSpan lifetime)
     {
         var now = _clock.GetUtcNow().UtcDateTime;
         return _handler.CreateToken(new SecurityTokenDescriptor
         {
             Issuer = Issuer,
             Audience = Issuer,
-            Subject = new ClaimsIdentity([new Claim(JwtRegisteredClaimNames.Sub, principalId), new Claim(JwtRegisteredClaimNames.Jti, Ids.New("tok", _clock))]),
+            Subject = new ClaimsIdentity(
+            [
+                new Claim(JwtRegisteredClaimNames.Sub, principalId),
+                new Claim(JwtRegisteredClaimNames.Jti, Ids.New("tok", _clock)),
+                new Claim(SourceClaim, source.ToString()),
+            ]),
             IssuedAt = now,
             NotBefore = now,
             Expires = now + lifetime,
@@ -44,22 +49,47 @@ internal sealed class AccessTokens
         });
     }
 
-    /// <summary>The caller of a valid token; null when the token is not ours, damaged or expired, or its principal is gone.</summary>
-    public async ValueTask<Caller?> FindCallerAsync(string token, CancellationToken cancellationToken)
+    /// <summary>What a token says; null when it is not ours, damaged or expired. Whether its principal and source still exist is another question.</summary>
+    public async ValueTask<VerifiedToken?> VerifyAsync(string token)
     {
-        if (_callers.FindRemembered(token) is { } remembered) return remembered;
         var result = await _handler.ValidateTokenAsync(token, new TokenValidationParameters
         {
             ValidIssuer = Issuer,
             ValidAudience = Issuer,
             IssuerSigningKey = _key,
             ValidAlgorithms = [SecurityAlgorithms.EcdsaSha256],
-            ClockSkew = TimeSpan.Zero,
             LifetimeValidator = (notBefore, expires, _, _) => expires > _clock.GetUtcNow().UtcDateTime && notBefore <= _clock.GetUtcNow().UtcDateTime,
         });
         if (!result.IsValid || result.SecurityToken is not JsonWebToken { Subject: { Length: > 0 } subject } valid) return null;
-        var caller = await _callers.FindByPrincipalAsync(subject, cancellationToken);
-        if (caller is not null) _callers.Remember(token, caller, valid.ValidTo);
-        return caller;
+        return valid.TryGetPayloadValue<string>(SourceClaim, out var text) && TokenSource.Parse(text) is { } source
+            ? new VerifiedToken(subject, source, valid.ValidTo)
+            : null;
     }
+
+    /// <summary>The public half of the signing key, for whoever verifies tokens elsewhere.</summary>
+    public JsonWebKeySetResponse PublicKeys()
+    {
+        var point = _key.ECDsa.ExportParameters(includePrivateParameters: false).Q;
+        return new JsonWebKeySetResponse
+        {
+            Keys =
+            [
+                new JsonWebKeyResponse
+                {
+                    Kty = "EC",
+                    Crv = "P-256",
+                    Use = "sig",
+                    Alg = SecurityAlgorithms.EcdsaSha256,
+                    Kid = _key.KeyId,
+                    X = Base64UrlEncoder.Encode(point.X),
+                    Y = Base64UrlEncoder.Encode(point.Y),
+                },
+            ],
+        };
+    }
+
+    public void Dispose() => _key.ECDsa.Dispose();
 }
+
+/// <summary>The contents of an access token whose signature and times are right.</summary>
+internal sealed record VerifiedToken(string PrincipalId, TokenSource Source, DateTime ExpiresUtc);

@@ -16,28 +16,39 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
 
     private ConcurrentDictionary<CredentialHash, Known> _known = new();
 
-    /// <summary>The caller with this API key; null when there is none or the key has expired.</summary>
-    public ValueTask<Caller?> FindByKeyAsync(string key, CancellationToken cancellationToken)
-    {
-        var hash = CredentialHash.Of(key);
-        if (_known.TryGetValue(hash, out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime)
-            return ValueTask.FromResult<Caller?>(known.Caller);
-        return LookUpAsync(hash, cancellationToken);
-    }
+    /// <summary>The caller whose key or token was looked up before; never asks the database.</summary>
+    public Caller? FindRemembered(string credential) =>
+        _known.TryGetValue(CredentialHash.Of(credential), out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? known.Caller : null;
 
-    /// <summary>The caller for a principal whose credential somebody else has verified.</summary>
-    public async ValueTask<Caller?> FindByPrincipalAsync(string principalId, CancellationToken cancellationToken)
+    /// <summary>The caller with this API key; null when there is none or the key has expired.</summary>
+    public async ValueTask<Caller?> FindByKeyAsync(string key, CancellationToken cancellationToken)
     {
+        // The dictionary is taken before the database is read: a Forget in between must not be undone by what we read.
+        var known = _known;
+        var hash = CredentialHash.Of(key);
+        var text = hash.ToString();
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        return await LoadAsync(db, principalId, cancellationToken);
+        var row = await db.ApiKeys().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
+            .SingleOrDefaultAsync(k => k.Hash == text, cancellationToken);
+        if (row is null || row.ExpiresUtc <= clock.GetUtcNow().UtcDateTime) return null;
+        var caller = await LoadAsync(db, row.PrincipalId, cancellationToken);
+        if (caller is not null) Remember(known, hash, new Known(caller, row.ExpiresUtc ?? DateTime.MaxValue));
+        return caller;
     }
 
-    /// <summary>The caller remembered for a verified access token; see <see cref="Remember"/>.</summary>
-    public Caller? FindRemembered(string token) =>
-        _known.TryGetValue(CredentialHash.Of(token), out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? known.Caller : null;
-
-    public void Remember(string token, Caller caller, DateTime expiresUtc) => Remember(_known, CredentialHash.Of(token), new Known(caller, expiresUtc));
+    /// <summary>The caller with an access token that was verified; null when its principal, or what bought the token, is gone.</summary>
+    public async ValueTask<Caller?> FindByTokenAsync(string token, VerifiedToken verified, CancellationToken cancellationToken)
+    {
+        var known = _known;
+        await using var scope = scopes.CreateAsyncScope();
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        if (await ExpiryOfSourceAsync(db, verified, cancellationToken) is not { } sourceExpiresUtc) return null;
+        var caller = await LoadAsync(db, verified.PrincipalId, cancellationToken);
+        var expiresUtc = sourceExpiresUtc < verified.ExpiresUtc ? sourceExpiresUtc : verified.ExpiresUtc;
+        if (caller is not null) Remember(known, CredentialHash.Of(token), new Known(caller, expiresUtc));
+        return caller;
+    }
 
     /// <summary>Drops all that is remembered. Cheap: the next request of each credential asks the database once.</summary>
     public void Forget() => _known = new ConcurrentDictionary<CredentialHash, Known>();
@@ -48,19 +59,27 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
         known[hash] = entry;
     }
 
-    private async ValueTask<Caller?> LookUpAsync(CredentialHash hash, CancellationToken cancellationToken)
+    /// <summary>Until when what bought the token works; null when it is gone or has expired.</summary>
+    private async Task<DateTime?> ExpiryOfSourceAsync(PlatformDb db, VerifiedToken verified, CancellationToken cancellationToken)
     {
-        // The dictionary is taken before the database is read: a Forget in between must not be undone by what we read.
-        var known = _known;
-        await using var scope = scopes.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        var text = hash.ToString();
-        var key = await db.ApiKeys().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
-            .SingleOrDefaultAsync(k => k.Hash == text, cancellationToken);
-        if (key is null || key.ExpiresUtc <= clock.GetUtcNow().UtcDateTime) return null;
-        var caller = await LoadAsync(db, key.PrincipalId, cancellationToken);
-        if (caller is not null) Remember(known, hash, new Known(caller, key.ExpiresUtc ?? DateTime.MaxValue));
-        return caller;
+        var (kind, id) = verified.Source;
+        var now = clock.GetUtcNow().UtcDateTime;
+        switch (kind)
+        {
+            case TokenSource.ApiKey:
+                var key = await db.ApiKeys().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
+                    .SingleOrDefaultAsync(row => row.Id == id && row.PrincipalId == verified.PrincipalId, cancellationToken);
+                return key is null || key.ExpiresUtc <= now ? null : key.ExpiresUtc ?? DateTime.MaxValue;
+            case TokenSource.PublicKey:
+                var pem = await db.Principals().IgnoreQueryFilters([PlatformDb.TenantFilter])
+                    .Where(row => row.Id == verified.PrincipalId).Select(row => row.PublicKeyPem).SingleOrDefaultAsync(cancellationToken);
+                return pem is not null && PublicKeys.IdOf(pem) == id ? DateTime.MaxValue : null;
+            case TokenSource.RefreshToken:
+                return await db.RefreshTokens().IgnoreQueryFilters([PlatformDb.TenantFilter])
+                    .AnyAsync(row => row.Id == id && row.PrincipalId == verified.PrincipalId, cancellationToken) ? DateTime.MaxValue : null;
+            default:
+                return null;
+        }
     }
 
     private static async Task<Caller?> LoadAsync(PlatformDb db, string principalId, CancellationToken cancellationToken)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
@@ -6,7 +7,7 @@ using Atoll.Platform.Security;
 namespace Atoll.Tenancy;
 
 /// <summary>Finds out who calls, enters the tenant's space, and refuses what was not granted.</summary>
-internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory callers, AccessTokens tokens)
+internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory callers, AccessTokens tokens, FailedCredentials failures)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -20,8 +21,8 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
         var (caller, refusal) = await AuthenticateAsync(context);
         if (caller is null)
         {
-            context.Response.Headers.WWWAuthenticate = "Bearer";
-            await ProblemWriter.WriteAsync(context, HttpProblems.Unauthenticated(refusal!));
+            if (refusal!.Status == StatusCodes.Status401Unauthorized) context.Response.Headers.WWWAuthenticate = "Bearer";
+            await ProblemWriter.WriteAsync(context, refusal);
             return;
         }
 
@@ -40,19 +41,32 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
         await next(context);
     }
 
-    private async ValueTask<(Caller? Caller, string? Refusal)> AuthenticateAsync(HttpContext context)
+    private async ValueTask<(Caller? Caller, Problem? Refusal)> AuthenticateAsync(HttpContext context)
     {
         var header = context.Request.Headers.Authorization.ToString();
-        if (header.Length == 0) return (null, "The request has no credential.");
+        if (header.Length == 0) return (null, HttpProblems.Unauthenticated("The request has no credential."));
         const string Scheme = "Bearer ";
-        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return (null, "Invalid authentication scheme.");
+        if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("Invalid authentication scheme."));
         var credential = header[Scheme.Length..].Trim();
-        if (credential.StartsWith(ApiKeys.Marker, StringComparison.Ordinal))
+        if (callers.FindRemembered(credential) is { } remembered) return (remembered, null);
+
+        // Only credentials that are not known to work are counted, so a guesser cannot lock out its neighbours.
+        var address = context.Connection.RemoteIpAddress;
+        if (failures.WaitOf(address) is { } wait)
         {
-            var byKey = await callers.FindByKeyAsync(credential, context.RequestAborted);
-            return byKey is null ? (null, "The API key is unknown, revoked or expired.") : (byKey, null);
+            context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+            return (null, TenancyProblems.TooManyFailedCredentials(wait));
         }
-        var byToken = await tokens.FindCallerAsync(credential, context.RequestAborted);
-        return byToken is null ? (null, "Invalid access token.") : (byToken, null);
+        var (caller, refusal) = await LookUpAsync(credential, context.RequestAborted);
+        if (caller is null) failures.Count(address);
+        return caller is null ? (null, HttpProblems.Unauthenticated(refusal)) : (caller, null);
+    }
+
+    private async ValueTask<(Caller? Caller, string Refusal)> LookUpAsync(string credential, CancellationToken cancellationToken)
+    {
+        if (credential.StartsWith(ApiKeys.Marker, StringComparison.Ordinal))
+            return (await callers.FindByKeyAsync(credential, cancellationToken), "The API key is unknown, revoked or expired.");
+        var verified = await tokens.VerifyAsync(credential);
+        return (verified is null ? null : await callers.FindByTokenAsync(credential, verified, cancellationToken), "Invalid access token.");
     }
 }

@@ -15,6 +15,8 @@ internal static class TenancyTables
 
     public static DbSet<ApiKey> ApiKeys(this PlatformDb db) => db.Set<ApiKey>();
 
+    public static DbSet<RefreshToken> RefreshTokens(this PlatformDb db) => db.Set<RefreshToken>();
+
     internal sealed class TenantTable : IEntityTypeConfiguration<Tenant>
     {
         public void Configure(EntityTypeBuilder<Tenant> builder)
@@ -31,7 +33,6 @@ internal static class TenancyTables
             builder.ToTable("principals").HasKey(principal => principal.Id);
             builder.HasIndex(principal => new { principal.TenantId, principal.Name }).IsUnique();
             builder.HasIndex(principal => principal.Email);
-            builder.HasOne<Tenant>().WithMany().HasForeignKey(principal => principal.TenantId).OnDelete(DeleteBehavior.Cascade);
         }
     }
 
@@ -51,6 +52,16 @@ internal static class TenancyTables
             builder.ToTable("api_keys").HasKey(key => key.Id);
             builder.HasIndex(key => key.Hash).IsUnique();
             builder.HasOne<Principal>().WithMany().HasForeignKey(key => key.PrincipalId).OnDelete(DeleteBehavior.Cascade);
+        }
+    }
+
+    internal sealed class RefreshTokenTable : IEntityTypeConfiguration<RefreshToken>
+    {
+        public void Configure(EntityTypeBuilder<RefreshToken> builder)
+        {
+            builder.ToTable("refresh_tokens").HasKey(token => token.Id);
+            builder.HasIndex(token => token.Hash).IsUnique();
+            builder.HasOne<Principal>().WithMany().HasForeignKey(token => token.PrincipalId).OnDelete(DeleteBehavior.Cascade);
         }
     }
 }

@@ -3,7 +3,7 @@ using Atoll.Platform.Database;
 namespace Atoll.Tenancy;
 
 /// <summary>A customer: the owner of everything below.</summary>
-internal sealed class Tenant : IRevised
+internal sealed class Tenant : ITenantRoot, IRevised
 {
     /// <summary>Id of the tenant that owns what is shared, and whose administrators administer the platform.</summary>
     public const string PlatformId = "ten_platform";

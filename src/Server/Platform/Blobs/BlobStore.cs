@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
 
@@ -9,6 +9,10 @@ namespace Atoll.Platform.Blobs;
 internal sealed class BlobStore(DataFolder folder)
 {
     private const int BufferBytes = 1 << 20;
+    private const int DurableFoldersMax = 10_000;
+
+    // Folders whose own names are known to have reached the disk.
+    private readonly ConcurrentDictionary<string, bool> _durableFolders = new();
 
     /// <summary>Begins a blob; nothing of it can be seen before <see cref="BlobWriter.CommitAsync"/>.</summary>
     public BlobWriter Create(string tenantId) => new(this, tenantId, folder.NewTemporaryFile());
@@ -64,6 +68,7 @@ internal sealed class BlobStore(DataFolder folder)
     {
         var path = Path.Combine(folder.Blobs, tenantId);
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        _durableFolders.Clear();
     }
 
     internal string PathOf(string tenantId, string digest)
@@ -78,11 +83,14 @@ internal sealed class BlobStore(DataFolder folder)
     {
         var path = PathOf(tenantId, digest);
         var directory = Path.GetDirectoryName(path)!;
-        if (!Directory.Exists(directory))
+        if (!_durableFolders.ContainsKey(directory))
         {
+            // Also when it exists: another writer may have made it a moment ago and not flushed it yet.
             Directory.CreateDirectory(directory);
             DurableFiles.FlushFolder(Path.GetDirectoryName(directory)!);
             DurableFiles.FlushFolder(folder.Blobs);
+            if (_durableFolders.Count >= DurableFoldersMax) _durableFolders.Clear();
+            _durableFolders[directory] = true;
         }
         DurableFiles.Publish(temporary, path);
         return new BlobReference(digest, bytes);

@@ -6,6 +6,12 @@ internal interface ITenantOwned
     string TenantId { get; set; }
 }
 
+/// <summary>The entity that stands for a tenant. Every <see cref="ITenantOwned"/> row points to it, so none outlives its tenant.</summary>
+internal interface ITenantRoot
+{
+    string Id { get; }
+}
+
 /// <summary>An entity whose concurrent changes must be noticed. <see cref="PlatformDb"/> raises the number at each change.</summary>
 internal interface IRevised
 {

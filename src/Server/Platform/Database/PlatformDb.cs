@@ -31,10 +31,17 @@ internal abstract class PlatformDb(DbContextOptions options, TenantScope scope) 
     {
         modelBuilder.ApplyConfigurationsFromAssembly(typeof(PlatformDb).Assembly);
         var filter = typeof(PlatformDb).GetMethod(nameof(FilterByTenant), BindingFlags.Instance | BindingFlags.NonPublic)!;
-        foreach (var entity in modelBuilder.Model.GetEntityTypes().ToList())
+        var entities = modelBuilder.Model.GetEntityTypes().ToList();
+        var root = entities.Single(entity => typeof(ITenantRoot).IsAssignableFrom(entity.ClrType)).ClrType;
+        foreach (var entity in entities)
         {
             if (typeof(ITenantOwned).IsAssignableFrom(entity.ClrType))
+            {
                 filter.MakeGenericMethod(entity.ClrType).Invoke(this, [modelBuilder]);
+
+                // A request that began before its tenant was deleted must not leave a row behind.
+                modelBuilder.Entity(entity.ClrType).HasOne(root).WithMany().HasForeignKey(nameof(ITenantOwned.TenantId)).OnDelete(DeleteBehavior.Cascade);
+            }
             if (typeof(IRevised).IsAssignableFrom(entity.ClrType))
                 modelBuilder.Entity(entity.ClrType).Property(nameof(IRevised.Revision)).IsConcurrencyToken();
         }

@@ -10,10 +10,12 @@ internal sealed class JobQueue(TimeProvider clock)
     /// <summary>How long a worker owns a job without saying that it still lives.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
+    private const string DiedMessage = "The process that worked on it died.";
+
     private static readonly TimeSpan UsageHalfLife = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _arrivals = new();
-    private readonly ConcurrentDictionary<string, CancellationTokenSource> _running = new();
+    private readonly ConcurrentDictionary<string, (string TenantId, CancellationTokenSource Attempt)> _running = new();
 
     /// <summary>Adds a job to the caller's unit of work; it is seen once that is saved and <see cref="Announce"/> called.</summary>
     public Job Add(PlatformDb db, JobKind kind, string subject, int priority = 0, int attemptsMax = 3)
@@ -50,8 +52,12 @@ internal sealed class JobQueue(TimeProvider clock)
     public async Task<Job?> ClaimAsync(PlatformDb db, string lane, string owner, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow().UtcDateTime;
-        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var jobs = db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(job => job.Lane == lane);
+
+        // An idle worker asks often; it must not take the write lock each time.
+        if (!await jobs.AnyAsync(job => job.State == JobState.Queued && job.NotBeforeUtc <= now, cancellationToken)) return null;
+
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var waiting = await jobs.Where(job => job.State == JobState.Queued && job.NotBeforeUtc <= now)
             .Select(job => job.TenantId).Distinct().ToListAsync(cancellationToken);
         if (waiting.Count == 0) return null;
@@ -84,9 +90,7 @@ internal sealed class JobQueue(TimeProvider clock)
     public async Task<bool> RenewAsync(PlatformDb db, string jobId, string owner, CancellationToken cancellationToken)
     {
         var until = clock.GetUtcNow().UtcDateTime + Lease;
-        return await db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter])
-            .Where(job => job.Id == jobId && job.LeaseOwner == owner && job.State == JobState.Running)
-            .ExecuteUpdateAsync(set => set.SetProperty(job => job.LeaseUntilUtc, until), cancellationToken) == 1;
+        return await Owned(db, jobId, owner).ExecuteUpdateAsync(set => set.SetProperty(job => job.LeaseUntilUtc, until), cancellationToken) == 1;
     }
 
     /// <summary>
@@ -107,49 +111,118 @@ internal sealed class JobQueue(TimeProvider clock)
             job.NotBeforeUtc = now + Backoff(job.Attempt);
             job.LeaseOwner = null;
             job.LeaseUntilUtc = null;
-            job.Error = "The process that worked on it died.";
+            job.Error = DiedMessage;
         }
         await db.SaveChangesAsync(cancellationToken);
         return [.. lost.Where(job => job.State == JobState.Running)];
     }
 
-    /// <summary>Asks a job to stop: at once when it only waits, else through the token of its attempt.</summary>
+    /// <summary>Asks the jobs of a subject to stop: at once when they only wait, else through the token of the attempt.</summary>
+    /// <returns>
+    /// Null: the subject has no job that could be stopped. <see cref="JobState.Cancelled"/>: it waited, no handler ran, and the caller
+    /// brings the subject's row to its end. <see cref="JobState.Running"/>: the handler is told and will end the row.
+    /// </returns>
     public async Task<JobState?> CancelAsync(PlatformDb db, string subject, CancellationToken cancellationToken)
     {
-        var job = await db.Jobs().SingleOrDefaultAsync(j => j.Subject == subject, cancellationToken);
-        if (job is null) return null;
-        if (job.State == JobState.Queued)
-        {
-            job.State = JobState.Cancelled;
-            job.EndedUtc = clock.GetUtcNow().UtcDateTime;
-        }
-        else if (job.State == JobState.Running)
-        {
-            job.CancelRequested = true;
-        }
-        await db.SaveChangesAsync(cancellationToken);
-        if (job.State == JobState.Running && _running.TryGetValue(job.Id, out var attempt)) await attempt.CancelAsync();
-        return job.State;
+        // Single statements, each true at the moment it runs: a worker may claim or end the job at any time.
+        var now = clock.GetUtcNow().UtcDateTime;
+        var waiting = await db.Jobs().Where(job => job.Subject == subject && job.State == JobState.Queued)
+            .ExecuteUpdateAsync(set => set
+                .SetProperty(job => job.State, JobState.Cancelled)
+                .SetProperty(job => job.EndedUtc, now)
+                .SetProperty(job => job.Revision, job => job.Revision + 1), cancellationToken);
+        if (waiting > 0) return JobState.Cancelled;
+
+        var asked = await db.Jobs().Where(job => job.Subject == subject && job.State == JobState.Running)
+            .ExecuteUpdateAsync(set => set
+                .SetProperty(job => job.CancelRequested, true)
+                .SetProperty(job => job.Revision, job => job.Revision + 1), cancellationToken);
+        if (asked == 0) return null;
+        var running = await db.Jobs().Where(job => job.Subject == subject && job.CancelRequested).Select(job => job.Id).ToListAsync(cancellationToken);
+        foreach (var id in running)
+            if (_running.TryGetValue(id, out var found)) await StopAsync(found.Attempt);
+        return JobState.Running;
     }
+
+    /// <summary>Stops what this process runs for a tenant whose rows are gone.</summary>
+    public async Task StopTenantAsync(string tenantId)
+    {
+        foreach (var (running, attempt) in _running.Values)
+            if (running == tenantId) await StopAsync(attempt);
+    }
+
+    /// <summary>This process works on a job of the tenant.</summary>
+    public bool IsRunning(string tenantId) => _running.Values.Any(found => found.TenantId == tenantId);
 
     /// <summary>Wait before the next attempt: 1 s, 4 s, 16 s ...</summary>
     public static TimeSpan Backoff(int attempt) => TimeSpan.FromSeconds(Math.Min(600, Math.Pow(4, attempt - 1)));
 
-    /// <summary>Books what an attempt took.</summary>
-    public async Task BookAsync(PlatformDb db, string tenantId, string lane, TimeSpan took, CancellationToken cancellationToken)
+    /// <summary>Gives back a job whose attempt broke, or that is not finished because the server stops.</summary>
+    /// <returns>False: the job is not the owner's any more.</returns>
+    public async Task<bool> RequeueAsync(PlatformDb db, Job job, string owner, string? error, bool stopping, CancellationToken cancellationToken)
+    {
+        // A stop of the server is not the job's fault: the attempt does not count.
+        var now = clock.GetUtcNow().UtcDateTime;
+        var attempt = stopping ? job.Attempt - 1 : job.Attempt;
+        var notBefore = stopping ? now : now + Backoff(job.Attempt);
+        return await Owned(db, job.Id, owner).ExecuteUpdateAsync(set => set
+            .SetProperty(row => row.State, JobState.Queued)
+            .SetProperty(row => row.Attempt, attempt)
+            .SetProperty(row => row.NotBeforeUtc, notBefore)
+            .SetProperty(row => row.LeaseOwner, (string?)null)
+            .SetProperty(row => row.LeaseUntilUtc, (DateTime?)null)
+            .SetProperty(row => row.Error, error)
+            .SetProperty(row => row.Revision, row => row.Revision + 1), cancellationToken) == 1;
+    }
+
+    /// <summary>Records how a job ended.</summary>
+    /// <returns>False: the job is not the owner's any more.</returns>
+    public async Task<bool> EndAsync(PlatformDb db, string jobId, string? owner, JobState state, string? error, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow().UtcDateTime;
+        return await Owned(db, jobId, owner).ExecuteUpdateAsync(set => set
+            .SetProperty(row => row.State, state)
+            .SetProperty(row => row.EndedUtc, now)
+            .SetProperty(row => row.LeaseOwner, (string?)null)
+            .SetProperty(row => row.LeaseUntilUtc, (DateTime?)null)
+            .SetProperty(row => row.Error, error)
+            .SetProperty(row => row.Revision, row => row.Revision + 1), cancellationToken) == 1;
+    }
+
+    /// <summary>Books what an attempt took. False: the job is not the owner's any more, and nothing was booked.</summary>
+    public async Task<bool> BookAsync(PlatformDb db, Job job, string owner, TimeSpan took, CancellationToken cancellationToken)
+    {
+        var now = clock.GetUtcNow().UtcDateTime;
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (!await Owned(db, job.Id, owner).AnyAsync(cancellationToken)) return false;
         var usage = await db.JobUsages().IgnoreQueryFilters([PlatformDb.TenantFilter])
-            .SingleOrDefaultAsync(u => u.TenantId == tenantId && u.Lane == lane, cancellationToken);
-        if (usage is null) db.JobUsages().Add(usage = new JobUsage { TenantId = tenantId, Lane = lane, UpdatedUtc = now });
+            .SingleOrDefaultAsync(u => u.TenantId == job.TenantId && u.Lane == job.Lane, cancellationToken);
+        if (usage is null) db.JobUsages().Add(usage = new JobUsage { TenantId = job.TenantId, Lane = job.Lane, UpdatedUtc = now });
         usage.Seconds = Decayed(usage, now) + took.TotalSeconds;
         usage.UpdatedUtc = now;
         await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return true;
     }
 
-    internal void Started(string jobId, CancellationTokenSource attempt) => _running[jobId] = attempt;
+    internal void Started(Job job, CancellationTokenSource attempt) => _running[job.Id] = (job.TenantId, attempt);
 
     internal void Ended(string jobId) => _running.TryRemove(jobId, out _);
+
+    private static IQueryable<Job> Owned(PlatformDb db, string jobId, string? owner) => db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter])
+        .Where(row => row.Id == jobId && row.LeaseOwner == owner && row.State == JobState.Running);
+
+    private static async Task StopAsync(CancellationTokenSource attempt)
+    {
+        try
+        {
+            await attempt.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended between our look and the call.
+        }
+    }
 
     private static double Decayed(JobUsage usage, DateTime now) =>
         usage.Seconds * Math.Pow(0.5, (now - usage.UpdatedUtc) / UsageHalfLife);

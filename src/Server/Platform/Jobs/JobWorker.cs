@@ -12,7 +12,9 @@ internal sealed partial class JobWorker(
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, JobKind> _kinds = kinds.ToDictionary(kind => kind.Kind);
-    private readonly string _owner = $"{Environment.MachineName}/{Environment.ProcessId}";
+
+    // The random part matters in containers, where a restarted process has the name and number of the dead one.
+    private readonly string _owner = $"{Environment.MachineName}/{Environment.ProcessId}/{Guid.NewGuid():N}";
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -24,13 +26,21 @@ internal sealed partial class JobWorker(
     private async Task RecoverRepeatedlyAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(JobQueue.Lease, clock);
-        try
+        while (true)
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken)) await RecoverAsync(all: false, stoppingToken);
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The server stops.
+            try
+            {
+                if (!await timer.WaitForNextTickAsync(stoppingToken)) return;
+                await RecoverAsync(all: false, stoppingToken);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception) when (IsStorageFailure(exception))
+            {
+                Log.RecoveryFailed(logger, exception);
+            }
         }
     }
 
@@ -40,7 +50,17 @@ internal sealed partial class JobWorker(
         await using (var scope = scopes.CreateAsyncScope())
             exhausted = await queue.RecoverAsync(scope.ServiceProvider.GetRequiredService<PlatformDb>(), all, cancellationToken);
         foreach (var job in exhausted)
-            await EndAsync(job, JobState.Parked, $"The process died at each of {job.AttemptsMax} attempts.", cancellationToken);
+        {
+            try
+            {
+                await EndAsync(job, job.LeaseOwner, JobState.Parked, $"The process died at each of {job.AttemptsMax} attempts.", cancellationToken);
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException)
+            {
+                // A handler that cannot end one job must not keep the others from being recovered.
+                Log.EndFailed(logger, exception, job.Id, job.Kind);
+            }
+        }
     }
 
     private async Task RunSlotAsync(string lane, CancellationToken stoppingToken)
@@ -59,10 +79,11 @@ internal sealed partial class JobWorker(
             {
                 return;
             }
-            catch (Exception exception) when (exception is DbUpdateException or System.Data.Common.DbException or IOException)
+            catch (Exception exception)
             {
+                // The slot lives on, whatever broke; a job that could not be ended is recovered when its lease has run out.
                 Log.SlotFailed(logger, exception, lane);
-                await Task.Delay(Patience, clock, CancellationToken.None);
+                await Task.WhenAny(Task.Delay(Patience, clock, stoppingToken));
             }
         }
     }
@@ -70,16 +91,16 @@ internal sealed partial class JobWorker(
     private async Task RunAttemptAsync(Job job, CancellationToken stoppingToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-        queue.Started(job.Id, stop);
+        queue.Started(job, stop);
         var attempt = AttemptOf(job);
         var started = Stopwatch.GetTimestamp();
         using var heartbeatStop = new CancellationTokenSource();
-        var heartbeat = RenewRepeatedlyAsync(job.Id, stop, heartbeatStop.Token);
+        var heartbeat = RenewRepeatedlyAsync(job, stop, heartbeatStop.Token);
         var (state, error) = (JobState.Succeeded, (string?)null);
         try
         {
             // A cancellation that came between the claim and Started is in the row.
-            if (await IsCancelRequestedAsync(job.Id, stoppingToken)) await stop.CancelAsync();
+            if (await IsCancelRequestedAsync(job.Id, stop.Token)) await stop.CancelAsync();
             stop.Token.ThrowIfCancellationRequested();
             await using var scope = scopes.CreateAsyncScope();
             await HandlerOf(scope, job).RunAsync(attempt, stop.Token);
@@ -108,38 +129,26 @@ internal sealed partial class JobWorker(
             await heartbeatStop.CancelAsync();
         }
 
-        // Somebody else works on the job now, and it is theirs to end.
+        // Without the lease somebody else works on the job, or its tenant is gone: it is not ours to end.
         if (!await heartbeat) return;
-
         await using (var scope = scopes.CreateAsyncScope())
         {
             var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-            await queue.BookAsync(db, job.TenantId, job.Lane, Stopwatch.GetElapsedTime(started), CancellationToken.None);
+            if (!await queue.BookAsync(db, job, _owner, Stopwatch.GetElapsedTime(started), CancellationToken.None))
+            {
+                Log.LeaseLost(logger, job.Id);
+                return;
+            }
+            if (state == JobState.Queued)
+            {
+                await queue.RequeueAsync(db, job, _owner, error, stoppingToken.IsCancellationRequested, CancellationToken.None);
+                return;
+            }
         }
-        if (state == JobState.Queued) await RequeueAsync(job, error, stoppingToken.IsCancellationRequested);
-        else await EndAsync(job, state, error, CancellationToken.None);
+        await EndAsync(job, _owner, state, error, CancellationToken.None);
     }
 
-    private async Task RequeueAsync(Job job, string? error, bool stopping)
-    {
-        await using var scope = scopes.CreateAsyncScope();
-        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        var now = clock.GetUtcNow().UtcDateTime;
-
-        // A stop of the server is not the job's fault: the attempt does not count.
-        var attempt = stopping ? job.Attempt - 1 : job.Attempt;
-        var notBefore = stopping ? now : now + JobQueue.Backoff(job.Attempt);
-        await db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(row => row.Id == job.Id && row.LeaseOwner == _owner)
-            .ExecuteUpdateAsync(set => set
-                .SetProperty(row => row.State, JobState.Queued)
-                .SetProperty(row => row.Attempt, attempt)
-                .SetProperty(row => row.NotBeforeUtc, notBefore)
-                .SetProperty(row => row.LeaseOwner, (string?)null)
-                .SetProperty(row => row.LeaseUntilUtc, (DateTime?)null)
-                .SetProperty(row => row.Error, error), CancellationToken.None);
-    }
-
-    private async Task EndAsync(Job job, JobState state, string? error, CancellationToken cancellationToken)
+    private async Task EndAsync(Job job, string? owner, JobState state, string? error, CancellationToken cancellationToken)
     {
         // The subject's row first: should we die in between, the job is recovered and ends again.
         await using (var scope = scopes.CreateAsyncScope())
@@ -147,39 +156,42 @@ internal sealed partial class JobWorker(
         await using (var scope = scopes.CreateAsyncScope())
         {
             var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-            var now = clock.GetUtcNow().UtcDateTime;
-            await db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(row => row.Id == job.Id)
-                .ExecuteUpdateAsync(set => set
-                    .SetProperty(row => row.State, state)
-                    .SetProperty(row => row.EndedUtc, now)
-                    .SetProperty(row => row.LeaseOwner, (string?)null)
-                    .SetProperty(row => row.LeaseUntilUtc, (DateTime?)null)
-                    .SetProperty(row => row.Error, error), cancellationToken);
+            if (await queue.EndAsync(db, job.Id, owner, state, error, cancellationToken)) Log.Ended(logger, job.Id, job.Kind, state);
+            else Log.LeaseLost(logger, job.Id);
         }
-        Log.Ended(logger, job.Id, job.Kind, state);
     }
 
     /// <summary>Renews the lease until told to end. False: the lease was lost, and the attempt was stopped.</summary>
-    private async Task<bool> RenewRepeatedlyAsync(string jobId, CancellationTokenSource attempt, CancellationToken cancellationToken)
+    private async Task<bool> RenewRepeatedlyAsync(Job job, CancellationTokenSource attempt, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(JobQueue.Lease / 3, clock);
-        try
+        var until = clock.GetUtcNow() + JobQueue.Lease;
+        while (true)
         {
-            while (await timer.WaitForNextTickAsync(cancellationToken))
+            try
             {
+                if (!await timer.WaitForNextTickAsync(cancellationToken)) return true;
+                var now = clock.GetUtcNow();
                 await using var scope = scopes.CreateAsyncScope();
                 var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-                if (await queue.RenewAsync(db, jobId, _owner, cancellationToken)) continue;
-                Log.LeaseLost(logger, jobId);
-                await attempt.CancelAsync();
-                return false;
+                if (!await queue.RenewAsync(db, job.Id, _owner, cancellationToken)) break;
+                until = now + JobQueue.Lease;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                // The attempt has ended.
+                return true;
+            }
+            catch (Exception exception) when (IsStorageFailure(exception))
+            {
+                // One missed renewal harms nothing, a lease that ran out does.
+                Log.RenewalFailed(logger, exception, job.Id);
+                if (clock.GetUtcNow() >= until) break;
             }
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            // The attempt has ended.
-        }
-        return true;
+        Log.LeaseLost(logger, job.Id);
+        await attempt.CancelAsync();
+        return false;
     }
 
     private async Task<bool> IsCancelRequestedAsync(string jobId, CancellationToken cancellationToken)
@@ -195,6 +207,9 @@ internal sealed partial class JobWorker(
         return (IJobHandler)scope.ServiceProvider.GetRequiredService(_kinds[job.Kind].Handler);
     }
 
+    private static bool IsStorageFailure(Exception exception) =>
+        exception is DbUpdateException or System.Data.Common.DbException or IOException;
+
     private static JobAttempt AttemptOf(Job job) => new(job.Id, job.TenantId, job.Kind, job.Subject, job.Attempt, job.AttemptsMax);
 
     private static partial class Log
@@ -202,11 +217,20 @@ internal sealed partial class JobWorker(
         [LoggerMessage(LogLevel.Warning, "Attempt {Attempt} of job {Job} ({Kind}) failed.")]
         public static partial void AttemptFailed(ILogger logger, Exception exception, string job, string kind, int attempt);
 
+        [LoggerMessage(LogLevel.Error, "Job {Job} ({Kind}) could not be ended; it is tried again later.")]
+        public static partial void EndFailed(ILogger logger, Exception exception, string job, string kind);
+
         [LoggerMessage(LogLevel.Information, "Job {Job} ({Kind}) ended: {State}.")]
         public static partial void Ended(ILogger logger, string job, string kind, JobState state);
 
-        [LoggerMessage(LogLevel.Warning, "The lease of job {Job} was lost; its attempt is stopped.")]
+        [LoggerMessage(LogLevel.Warning, "The lease of job {Job} was lost or its tenant deleted; what its attempt did is dropped.")]
         public static partial void LeaseLost(ILogger logger, string job);
+
+        [LoggerMessage(LogLevel.Error, "Jobs of dead workers could not be recovered; it is tried again later.")]
+        public static partial void RecoveryFailed(ILogger logger, Exception exception);
+
+        [LoggerMessage(LogLevel.Warning, "The lease of job {Job} could not be renewed; it is tried again.")]
+        public static partial void RenewalFailed(ILogger logger, Exception exception, string job);
 
         [LoggerMessage(LogLevel.Error, "A worker of lane {Lane} could not claim or end a job; it goes on.")]
         public static partial void SlotFailed(ILogger logger, Exception exception, string lane);

@@ -1,0 +1,29 @@
+using System.Diagnostics;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Diagnostics;
+
+namespace Atoll.Platform.Http;
+
+/// <summary>One line for every request that failed. Addresses are logged as patterns: a path or query may hold a secret.</summary>
+internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<FailedRequestLog> logger)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var started = Stopwatch.GetTimestamp();
+        await next(context);
+        var status = context.Response.StatusCode;
+        if (status < 400) return;
+        var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
+        var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
+        var tenant = context.Features.Get<Caller>()?.TenantName ?? "-";
+        Log.Failed(
+            logger, status >= 500 ? LogLevel.Warning : LogLevel.Information, context.Request.Method, route, status, tenant,
+            (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage("{Method} {Route} answered {Status} to tenant {Tenant} after {Milliseconds} ms; trace {Trace}.")]
+        public static partial void Failed(ILogger logger, LogLevel level, string method, string route, int status, string tenant, long milliseconds, string trace);
+    }
+}

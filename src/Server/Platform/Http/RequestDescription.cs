@@ -1,0 +1,24 @@
+using System.Text.Json.Nodes;
+
+namespace Atoll.Platform.Http;
+
+/// <summary>An example of a route's JSON body, shown in the OpenAPI document.</summary>
+internal sealed record RequestExample(string Json);
+
+/// <summary>Fields of a form that a route reads by itself, shown in the OpenAPI document.</summary>
+internal sealed record FormFields(IReadOnlyList<(string Name, string Meaning, string Example)> Fields);
+
+/// <summary>How module files describe what a route takes.</summary>
+internal static class RequestDescription
+{
+    /// <summary>Shows a JSON body; it is parsed here, so that a wrong one stops the start.</summary>
+    public static TBuilder WithExample<TBuilder>(this TBuilder builder, string json)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        JsonNode.Parse(json);
+        return builder.WithMetadata(new RequestExample(json));
+    }
+
+    public static TBuilder WithForm<TBuilder>(this TBuilder builder, params (string Name, string Meaning, string Example)[] fields)
+        where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new FormFields(fields));
+}
