@@ -12,7 +12,6 @@ using Atoll.Tenancy;
 using Atoll.Training;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.Options;
 
 namespace Atoll;
 
@@ -43,29 +42,31 @@ internal sealed class AtollServer : IAsyncDisposable
     /// <param name="arguments">Settings as flags: <c>--Atoll:Data=folder</c>.</param>
     /// <param name="configure">Changes to the services, for tests.</param>
     /// <exception cref="DataFolderException">The data folder cannot be used.</exception>
-    /// <exception cref="OptionsValidationException">A setting is out of its range.</exception>
+    /// <exception cref="SettingsException">A setting is unknown or out of its range.</exception>
     public static async Task<AtollServer> StartAsync(
         string[] arguments, Action<WebApplicationBuilder>? configure = null, CancellationToken cancellationToken = default)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.Sources.Clear();
         AddSettings(builder.Configuration, arguments);
-        var options = BindOptions(builder);
+        builder.Services.AddPlatform();
+        builder.Services.AddTenancy();
+        builder.Services.AddDatasets();
+        builder.Services.AddTraining(builder.Configuration);
+        builder.Services.AddRegistry();
+        builder.Services.AddDeployments();
+        var options = CheckSettings(builder, arguments);
         var folder = DataFolder.Open(options.Data);
         try
         {
+            builder.Services.AddSingleton(folder);
             ConfigureWeb(builder, options);
-            builder.Services.AddPlatform(folder);
-            builder.Services.AddTenancy();
-            builder.Services.AddDatasets();
-            builder.Services.AddTraining(builder.Configuration);
-            builder.Services.AddRegistry();
-            builder.Services.AddDeployments();
             configure?.Invoke(builder);
 
             var app = builder.Build();
             Map(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
+            await RepeatedRequests.RecoverAsync(app.Services, cancellationToken);
             var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(cancellationToken);
             await app.StartAsync(cancellationToken);
             return new AtollServer(app, folder, firstKey);
@@ -90,18 +91,37 @@ internal sealed class AtollServer : IAsyncDisposable
 
     private static void AddSettings(IConfigurationBuilder configuration, string[] arguments)
     {
-        var flags = new ConfigurationBuilder().AddCommandLine(arguments).Build();
-        if (flags["config"] is { } file) configuration.AddJsonFile(Path.GetFullPath(file), optional: false);
+        if (Flags(arguments)["config"] is { } file)
+        {
+            file = Path.GetFullPath(file);
+            if (!File.Exists(file)) throw new SettingsException($"There is no settings file {file}.");
+            configuration.AddJsonFile(file, optional: false);
+        }
         configuration.AddEnvironmentVariables("ATOLL_");
         configuration.AddCommandLine(arguments);
     }
 
-    private static AtollOptions BindOptions(WebApplicationBuilder builder)
+    private static IConfigurationRoot Flags(string[] arguments)
     {
-        builder.Services.AddOptions<AtollOptions>().BindConfiguration("Atoll").ValidateDataAnnotations().ValidateOnStart();
-        var options = new AtollOptions();
-        builder.Configuration.GetSection("Atoll").Bind(options);
-        return options;
+        try
+        {
+            return new ConfigurationBuilder().AddCommandLine(arguments).Build();
+        }
+        catch (FormatException exception)
+        {
+            throw new SettingsException(exception.Message);
+        }
+    }
+
+    /// <summary>Reads every section that a module declared. The environment is not searched for unknown keys: it is not ours alone.</summary>
+    private static AtollOptions CheckSettings(WebApplicationBuilder builder, string[] arguments)
+    {
+        var sections = Settings.DeclaredIn(builder.Services);
+        var flags = Flags(arguments);
+        if (flags["config"] is { } file)
+            Settings.RefuseUnknownKeys(new ConfigurationBuilder().AddJsonFile(Path.GetFullPath(file)).Build(), sections, $"in {file}");
+        Settings.RefuseUnknownKeys(flags, sections, "on the command line");
+        return sections.Select(section => Settings.Read(builder.Configuration, section)).OfType<AtollOptions>().Single();
     }
 
     private static void ConfigureWeb(WebApplicationBuilder builder, AtollOptions options)
@@ -113,7 +133,13 @@ internal sealed class AtollServer : IAsyncDisposable
             kestrel.Limits.MaxRequestBodySize = options.RequestBytesMax;
             kestrel.AddServerHeader = false;
         });
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(options.ShutdownSeconds));
+        builder.Services.Configure<HostOptions>(host =>
+        {
+            host.ShutdownTimeout = TimeSpan.FromSeconds(options.ShutdownSeconds);
+
+            // Jobs begin to stop while requests finish; one after the other, a slow request would leave the jobs no time.
+            host.ServicesStopConcurrently = true;
+        });
         builder.Services.ConfigureHttpJsonOptions(json =>
         {
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, AtollJson.Default);
@@ -130,14 +156,17 @@ internal sealed class AtollServer : IAsyncDisposable
         });
         builder.Logging.SetMinimumLevel(LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
-        builder.Services.AddOpenApi("v1");
+        builder.Services.AddOpenApiDocument();
     }
 
     private static void Map(WebApplication app)
     {
+        app.UseMiddleware<FailedRequestLog>();
         app.UseExceptionHandler();
+        app.UseStatusCodePages(EmptyAnswers.WriteAsync);
         app.UseRouting();
         app.UseMiddleware<CallerMiddleware>();
+        app.UseMiddleware<RepeatedRequests>();
 
         app.MapGet("/healthz", () => TypedResults.Text("ok\n")).ForAnybody("says only that the process lives").ExcludeFromDescription();
         app.MapGet("/readyz", () => TypedResults.Text("ready\n")).ForAnybody("says only that the process answers").ExcludeFromDescription();
@@ -145,6 +174,7 @@ internal sealed class AtollServer : IAsyncDisposable
 
         var api = app.MapGroup("/api/v1");
         api.MapTenancy();
+        app.MapOAuth();
         api.MapTraining();
         api.MapRegistry();
         api.MapPromotion();

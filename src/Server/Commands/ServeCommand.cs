@@ -3,7 +3,6 @@ using Atoll.Cli;
 using Atoll.Client;
 using Atoll.Platform;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.Extensions.Options;
 using Spectre.Console;
 
 namespace Atoll.Commands;
@@ -78,9 +77,9 @@ internal static class ServeCommand
         {
             throw new RefusedException(problem.Message);
         }
-        catch (OptionsValidationException problem)
+        catch (SettingsException problem)
         {
-            throw new RefusedException("A setting cannot be used: " + string.Join(" ", problem.Failures), "The settings are described in docs/reference/configuration.md.");
+            throw new UsageException(problem.Message);
         }
         catch (InvalidDataException problem)
         {

@@ -13,6 +13,10 @@ internal sealed class AtollOptions
     [Required]
     public string Urls { get; set; } = "http://127.0.0.1:8080";
 
+    /// <summary>Address by which clients reach the server, when that is not the one it listens on: behind a proxy, for instance.</summary>
+    [Url]
+    public string? PublicUrl { get; set; }
+
     /// <summary>Largest request body other than an upload of data.</summary>
     [Range(1024, int.MaxValue)]
     public long RequestBytesMax { get; set; } = 32 << 20;

@@ -8,10 +8,10 @@ namespace Atoll.Platform;
 /// <summary>What every module stands on: database, blobs, jobs, answers to errors.</summary>
 internal static class PlatformModule
 {
-    public static void AddPlatform(this IServiceCollection services, DataFolder folder)
+    public static void AddPlatform(this IServiceCollection services)
     {
+        services.AddSettings<AtollOptions>("Atoll");
         services.AddSingleton(TimeProvider.System);
-        services.AddSingleton(folder);
         services.AddSqliteDatabase();
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();

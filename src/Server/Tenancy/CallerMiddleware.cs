@@ -12,7 +12,9 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
     public async Task InvokeAsync(HttpContext context)
     {
         var endpoint = context.GetEndpoint();
-        if (endpoint is null || endpoint.Metadata.GetMetadata<OpenToAnybody>() is not null)
+
+        // The framework's own refusals (wrong method, wrong type of body) are endpoints too, but no routes.
+        if (endpoint is not RouteEndpoint || endpoint.Metadata.GetMetadata<OpenToAnybody>() is not null)
         {
             await next(context);
             return;

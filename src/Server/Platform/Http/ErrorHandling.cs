@@ -9,6 +9,9 @@ namespace Atoll.Platform.Http;
 /// <summary>The one place where exceptions become answers.</summary>
 internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IExceptionHandler
 {
+    private const int DiskFullOnWindows = unchecked((int)0x80070070);
+    private const int DiskFullOnUnix = 28; // ENOSPC, which .NET passes on as it is
+
     public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
     {
         if (context.RequestAborted.IsCancellationRequested)
@@ -24,14 +27,15 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             BadHttpRequestException bad => HttpProblems.InvalidBody(Innermost(bad)) with { Status = bad.StatusCode },
             DbUpdateConcurrencyException => HttpProblems.LostRace(),
             DbUpdateException { InnerException: SqliteException { SqliteErrorCode: 19 } } => HttpProblems.LostRace(),
-            SqliteException { SqliteErrorCode: 13 } or IOException { HResult: unchecked((int)0x80070070) } => Unavailable("The disk is full."),
+            SqliteException { SqliteErrorCode: 13 } or IOException { HResult: DiskFullOnWindows or DiskFullOnUnix } => Unavailable("The disk is full."),
             SqliteException { SqliteErrorCode: 5 or 6 } => Unavailable("The database is busy."),
             _ => null,
         };
         if (problem is null)
         {
             var trace = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
-            Log.Unhandled(logger, exception, context.Request.Method, context.Request.Path, trace);
+            var endpoint = context.Features.Get<IExceptionHandlerFeature>()?.Endpoint as RouteEndpoint;
+            Log.Unhandled(logger, exception, context.Request.Method, endpoint?.RoutePattern.RawText ?? "(no route)", trace);
             problem = new Problem(500, ProblemCodes.InternalError, "The server failed at this request.", $"Tell the operator the trace id {trace}.")
             {
                 Extensions = new Dictionary<string, object?> { ["traceId"] = trace },
@@ -51,7 +55,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
 
     private static partial class Log
     {
-        [LoggerMessage(LogLevel.Error, "{Method} {Path} failed; trace {Trace}.")]
-        public static partial void Unhandled(ILogger logger, Exception exception, string method, string path, string trace);
+        [LoggerMessage(LogLevel.Error, "{Method} {Route} failed; trace {Trace}.")]
+        public static partial void Unhandled(ILogger logger, Exception exception, string method, string route, string trace);
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Atoll.Contracts;
 
 namespace Atoll.Platform.Http;
 
@@ -15,8 +16,18 @@ internal static class ProblemWriter
             var text = problem.Remedy is null ? problem.Detail : $"{problem.Detail} {problem.Remedy}";
             return context.Response.WriteAsync($"{{\"error\":{JsonSerializer.Serialize(text)}}}", context.RequestAborted);
         }
+        if (IsEinstein(context.Request.Path))
+        {
+            context.Response.StatusCode = problem.Status;
+            return context.Response.WriteAsJsonAsync(
+                new EinsteinErrorResponse { Message = problem.Detail }, AtollJson.Default.EinsteinErrorResponse, cancellationToken: context.RequestAborted);
+        }
         return problem.ToResult().ExecuteAsync(context);
     }
+
+    private static bool IsEinstein(PathString path) =>
+        path.StartsWithSegments("/v2/oauth2") || path.StartsWithSegments("/v2/vision") || path.StartsWithSegments("/v2/language")
+        || path.StartsWithSegments("/v2/apiusage") || path.StartsWithSegments("/v1/vision");
 
     private static bool IsOpenInference(PathString path) =>
         path.StartsWithSegments("/v2", out var rest)

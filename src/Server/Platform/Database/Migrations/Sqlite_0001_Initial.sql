@@ -1,3 +1,11 @@
+CREATE TABLE "tenants" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_tenants" PRIMARY KEY,
+    "Name" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "Revision" INTEGER NOT NULL
+);
+
+
 CREATE TABLE "datasets" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_datasets" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
@@ -5,7 +13,8 @@ CREATE TABLE "datasets" (
     "Type" TEXT NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
     "LatestVersion" INTEGER NOT NULL,
-    "Revision" INTEGER NOT NULL
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_datasets_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -14,7 +23,8 @@ CREATE TABLE "job_usages" (
     "Lane" TEXT NOT NULL,
     "Seconds" REAL NOT NULL,
     "UpdatedUtc" TEXT NOT NULL,
-    CONSTRAINT "PK_job_usages" PRIMARY KEY ("TenantId", "Lane")
+    CONSTRAINT "PK_job_usages" PRIMARY KEY ("TenantId", "Lane"),
+    CONSTRAINT "FK_job_usages_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -36,7 +46,8 @@ CREATE TABLE "jobs" (
     "LeaseUntilUtc" TEXT NULL,
     "CancelRequested" INTEGER NOT NULL,
     "Error" TEXT NULL,
-    "Revision" INTEGER NOT NULL
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_jobs_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -46,7 +57,35 @@ CREATE TABLE "models" (
     "Name" TEXT NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
     "LatestVersion" INTEGER NOT NULL,
-    "Revision" INTEGER NOT NULL
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_models_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "principals" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_principals" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Email" TEXT NULL,
+    "PublicKeyPem" TEXT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_principals_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "repeatable_requests" (
+    "TenantId" TEXT NOT NULL,
+    "PrincipalId" TEXT NOT NULL,
+    "Key" TEXT NOT NULL,
+    "Digest" TEXT NULL,
+    "Status" INTEGER NULL,
+    "ContentType" TEXT NULL,
+    "Location" TEXT NULL,
+    "Body" BLOB NULL,
+    "ExpiresUtc" TEXT NOT NULL,
+    CONSTRAINT "PK_repeatable_requests" PRIMARY KEY ("TenantId", "PrincipalId", "Key"),
+    CONSTRAINT "FK_repeatable_requests_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -71,15 +110,8 @@ CREATE TABLE "runs" (
     "EndedUtc" TEXT NULL,
     "Error" TEXT NULL,
     "Metrics" TEXT NULL,
-    "Revision" INTEGER NOT NULL
-);
-
-
-CREATE TABLE "tenants" (
-    "Id" TEXT NOT NULL CONSTRAINT "PK_tenants" PRIMARY KEY,
-    "Name" TEXT NOT NULL,
-    "CreatedUtc" TEXT NOT NULL,
-    "Revision" INTEGER NOT NULL
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_runs_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -94,7 +126,8 @@ CREATE TABLE "dataset_versions" (
     "SampleCount" INTEGER NOT NULL,
     "Bytes" INTEGER NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
-    CONSTRAINT "FK_dataset_versions_datasets_DatasetId" FOREIGN KEY ("DatasetId") REFERENCES "datasets" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_dataset_versions_datasets_DatasetId" FOREIGN KEY ("DatasetId") REFERENCES "datasets" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_dataset_versions_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -103,7 +136,8 @@ CREATE TABLE "endpoints" (
     "TenantId" TEXT NOT NULL,
     "Name" TEXT NOT NULL,
     "ModelId" TEXT NOT NULL,
-    CONSTRAINT "FK_endpoints_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_endpoints_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_endpoints_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -114,7 +148,8 @@ CREATE TABLE "model_aliases" (
     "Version" INTEGER NOT NULL,
     "Revision" INTEGER NOT NULL,
     CONSTRAINT "PK_model_aliases" PRIMARY KEY ("ModelId", "Name"),
-    CONSTRAINT "FK_model_aliases_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_model_aliases_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_model_aliases_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -131,7 +166,8 @@ CREATE TABLE "model_versions" (
     "Metrics" TEXT NOT NULL,
     "Lineage" TEXT NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
-    CONSTRAINT "FK_model_versions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_model_versions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_model_versions_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -146,41 +182,8 @@ CREATE TABLE "promotions" (
     "Gates" TEXT NOT NULL,
     "By" TEXT NOT NULL,
     "AtUtc" TEXT NOT NULL,
-    CONSTRAINT "FK_promotions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE
-);
-
-
-CREATE TABLE "run_logs" (
-    "RunId" TEXT NOT NULL,
-    "Number" INTEGER NOT NULL,
-    "TenantId" TEXT NOT NULL,
-    "AtUtc" TEXT NOT NULL,
-    "Message" TEXT NOT NULL,
-    CONSTRAINT "PK_run_logs" PRIMARY KEY ("RunId", "Number"),
-    CONSTRAINT "FK_run_logs_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE
-);
-
-
-CREATE TABLE "run_metrics" (
-    "RunId" TEXT NOT NULL,
-    "Name" TEXT NOT NULL,
-    "Step" INTEGER NOT NULL,
-    "TenantId" TEXT NOT NULL,
-    "Value" REAL NOT NULL,
-    CONSTRAINT "PK_run_metrics" PRIMARY KEY ("RunId", "Name", "Step"),
-    CONSTRAINT "FK_run_metrics_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE
-);
-
-
-CREATE TABLE "principals" (
-    "Id" TEXT NOT NULL CONSTRAINT "PK_principals" PRIMARY KEY,
-    "TenantId" TEXT NOT NULL,
-    "Name" TEXT NOT NULL,
-    "Email" TEXT NULL,
-    "PublicKeyPem" TEXT NULL,
-    "CreatedUtc" TEXT NOT NULL,
-    "Revision" INTEGER NOT NULL,
-    CONSTRAINT "FK_principals_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_promotions_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_promotions_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -193,7 +196,8 @@ CREATE TABLE "api_keys" (
     "Note" TEXT NULL,
     "CreatedUtc" TEXT NOT NULL,
     "ExpiresUtc" TEXT NULL,
-    CONSTRAINT "FK_api_keys_principals_PrincipalId" FOREIGN KEY ("PrincipalId") REFERENCES "principals" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_api_keys_principals_PrincipalId" FOREIGN KEY ("PrincipalId") REFERENCES "principals" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_api_keys_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -202,7 +206,44 @@ CREATE TABLE "grants" (
     "Permission" TEXT NOT NULL,
     "TenantId" TEXT NOT NULL,
     CONSTRAINT "PK_grants" PRIMARY KEY ("PrincipalId", "Permission"),
-    CONSTRAINT "FK_grants_principals_PrincipalId" FOREIGN KEY ("PrincipalId") REFERENCES "principals" ("Id") ON DELETE CASCADE
+    CONSTRAINT "FK_grants_principals_PrincipalId" FOREIGN KEY ("PrincipalId") REFERENCES "principals" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_grants_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "refresh_tokens" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_refresh_tokens" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "PrincipalId" TEXT NOT NULL,
+    "Hash" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "UsedUtc" TEXT NULL,
+    CONSTRAINT "FK_refresh_tokens_principals_PrincipalId" FOREIGN KEY ("PrincipalId") REFERENCES "principals" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_refresh_tokens_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "run_logs" (
+    "RunId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "TenantId" TEXT NOT NULL,
+    "AtUtc" TEXT NOT NULL,
+    "Message" TEXT NOT NULL,
+    CONSTRAINT "PK_run_logs" PRIMARY KEY ("RunId", "Number"),
+    CONSTRAINT "FK_run_logs_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_run_logs_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "run_metrics" (
+    "RunId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Step" INTEGER NOT NULL,
+    "TenantId" TEXT NOT NULL,
+    "Value" REAL NOT NULL,
+    CONSTRAINT "PK_run_metrics" PRIMARY KEY ("RunId", "Name", "Step"),
+    CONSTRAINT "FK_run_metrics_runs_RunId" FOREIGN KEY ("RunId") REFERENCES "runs" ("Id") ON DELETE CASCADE,
+    CONSTRAINT "FK_run_metrics_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
 
 
@@ -212,7 +253,13 @@ CREATE UNIQUE INDEX "IX_api_keys_Hash" ON "api_keys" ("Hash");
 CREATE INDEX "IX_api_keys_PrincipalId" ON "api_keys" ("PrincipalId");
 
 
+CREATE INDEX "IX_api_keys_TenantId" ON "api_keys" ("TenantId");
+
+
 CREATE UNIQUE INDEX "IX_dataset_versions_DatasetId_Number" ON "dataset_versions" ("DatasetId", "Number");
+
+
+CREATE INDEX "IX_dataset_versions_TenantId" ON "dataset_versions" ("TenantId");
 
 
 CREATE UNIQUE INDEX "IX_datasets_TenantId_Name" ON "datasets" ("TenantId", "Name");
@@ -224,13 +271,25 @@ CREATE INDEX "IX_endpoints_ModelId" ON "endpoints" ("ModelId");
 CREATE UNIQUE INDEX "IX_endpoints_TenantId_Name" ON "endpoints" ("TenantId", "Name");
 
 
+CREATE INDEX "IX_grants_TenantId" ON "grants" ("TenantId");
+
+
 CREATE INDEX "IX_jobs_Lane_State_TenantId" ON "jobs" ("Lane", "State", "TenantId");
 
 
 CREATE INDEX "IX_jobs_Subject" ON "jobs" ("Subject");
 
 
+CREATE INDEX "IX_jobs_TenantId" ON "jobs" ("TenantId");
+
+
+CREATE INDEX "IX_model_aliases_TenantId" ON "model_aliases" ("TenantId");
+
+
 CREATE UNIQUE INDEX "IX_model_versions_ModelId_Number" ON "model_versions" ("ModelId", "Number");
+
+
+CREATE INDEX "IX_model_versions_TenantId" ON "model_versions" ("TenantId");
 
 
 CREATE UNIQUE INDEX "IX_models_TenantId_Name" ON "models" ("TenantId", "Name");
@@ -243,6 +302,24 @@ CREATE UNIQUE INDEX "IX_principals_TenantId_Name" ON "principals" ("TenantId", "
 
 
 CREATE INDEX "IX_promotions_ModelId" ON "promotions" ("ModelId");
+
+
+CREATE INDEX "IX_promotions_TenantId" ON "promotions" ("TenantId");
+
+
+CREATE UNIQUE INDEX "IX_refresh_tokens_Hash" ON "refresh_tokens" ("Hash");
+
+
+CREATE INDEX "IX_refresh_tokens_PrincipalId" ON "refresh_tokens" ("PrincipalId");
+
+
+CREATE INDEX "IX_refresh_tokens_TenantId" ON "refresh_tokens" ("TenantId");
+
+
+CREATE INDEX "IX_run_logs_TenantId" ON "run_logs" ("TenantId");
+
+
+CREATE INDEX "IX_run_metrics_TenantId" ON "run_metrics" ("TenantId");
 
 
 CREATE INDEX "IX_runs_TenantId_Model" ON "runs" ("TenantId", "Model");
