@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Security;
 
@@ -12,9 +13,8 @@ internal static class TrainingModule
 
     public static void AddTraining(this IServiceCollection services, IConfiguration configuration)
     {
-        services.AddOptions<TrainingOptions>().BindConfiguration("Training").ValidateDataAnnotations().ValidateOnStart();
-        var options = new TrainingOptions();
-        configuration.GetSection("Training").Bind(options);
+        services.AddSettings<TrainingOptions>("Training");
+        var options = (TrainingOptions)Settings.Read(configuration, new SettingsSection("Training", typeof(TrainingOptions)));
         services.AddSingleton<RunSignals>();
         services.AddJobKind(RunJob);
         services.AddJobLane(TrainRun.Lane, options.SlotsOrCores);

@@ -1,0 +1,127 @@
+using System.Net;
+using System.Net.Http.Json;
+using Atoll.Contracts;
+using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Atoll.Tests.Platform.Http;
+
+public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<TestServer>
+{
+    [Fact]
+    public async Task A_repeated_request_gets_the_first_ones_answer_and_is_not_done_again()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using var first = await SendAsync(client, "key-1", "ada");
+        using var second = await SendAsync(client, "key-1", "ada");
+        Assert.Equal((HttpStatusCode.Created, HttpStatusCode.Created), (first.StatusCode, second.StatusCode));
+        Assert.Equal(await first.Content.ReadAsStringAsync(), await second.Content.ReadAsStringAsync());
+        Assert.Equal(first.Headers.Location, second.Headers.Location);
+        Assert.Equal(first.Content.Headers.ContentType, second.Content.Headers.ContentType);
+        Assert.Equal(["true"], second.Headers.GetValues("Idempotency-Replayed"));
+        using var without = await SendAsync(client, null, "ada");
+        Assert.Equal(HttpStatusCode.Conflict, without.StatusCode);
+    }
+
+    [Fact]
+    public async Task The_same_key_for_another_request_is_refused()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using var first = await SendAsync(client, "key-1", "ada");
+        using var other = await SendAsync(client, "key-1", "bob");
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, other.StatusCode);
+        Assert.Contains(ProblemCodes.IdempotencyMismatch, await other.Content.ReadAsStringAsync());
+        using var bob = await client.GetAsync("/api/v1/principals/bob");
+        Assert.Equal(HttpStatusCode.NotFound, bob.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_refused_request_may_be_mended_and_sent_with_the_same_key()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using var refused = await SendAsync(client, "key-1", "Not A Name");
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+        using var mended = await SendAsync(client, "key-1", "a-name");
+        Assert.Equal(HttpStatusCode.Created, mended.StatusCode);
+    }
+
+    [Fact]
+    public async Task Keys_of_different_tenants_do_not_meet()
+    {
+        var (_, one) = await server.CreateTenantAsync();
+        var (_, other) = await server.CreateTenantAsync();
+        using var first = await SendAsync(one, "same", "ada");
+        using var second = await SendAsync(other, "same", "ada");
+        Assert.Equal(HttpStatusCode.Created, second.StatusCode);
+        Assert.NotEqual(await first.Content.ReadAsStringAsync(), await second.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Of_requests_at_the_same_time_one_is_done()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        var answers = await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => SendAsync(client, "key-1", "ada")));
+        Assert.All(answers, answer => Assert.Contains(answer.StatusCode, (HttpStatusCode[])[HttpStatusCode.Created, HttpStatusCode.Conflict]));
+        var done = answers.Where(answer => answer.StatusCode == HttpStatusCode.Created).ToList();
+        Assert.NotEmpty(done);
+        Assert.Single(done, answer => !answer.Headers.Contains("Idempotency-Replayed"));
+        foreach (var refused in answers.Except(done)) Assert.Contains(ProblemCodes.RequestInProgress, await refused.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task A_route_whose_answer_holds_a_secret_refuses_the_key_and_nothing_is_stored()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/principals/admin/keys") { Content = JsonContent.Create(new CreateApiKeyRequest(), AtollJson.Default.CreateApiKeyRequest) };
+        request.Headers.Add(RepeatableRoutes.Header, "key-1");
+        using var answer = await client.SendAsync(request);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains(ProblemCodes.IdempotencyUnsupported, await answer.Content.ReadAsStringAsync());
+        var keys = await client.GetFromJsonAsync("/api/v1/principals/admin/keys", AtollJson.Default.PageApiKeyResponse);
+        Assert.Single(keys!.Items);
+    }
+
+    [Theory]
+    [InlineData("ümlaut")]
+    [InlineData("tab\tinside")]
+    public async Task A_key_of_other_characters_is_refused(string key)
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using var request = Request("ada");
+        Assert.True(request.Headers.TryAddWithoutValidation(RepeatableRoutes.Header, key));
+        using var answer = await client.SendAsync(request);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task What_a_dead_process_left_unfinished_may_be_repeated_after_the_next_start()
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var me = await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse);
+        await using (var scope = server.Server.Services.CreateAsyncScope())
+        {
+            scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+            var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+            db.RepeatableRequests().Add(new RepeatableRequest { PrincipalId = me!.PrincipalId, Key = "key-1", ExpiresUtc = DateTime.MaxValue });
+            await db.SaveChangesAsync();
+        }
+        using (var waiting = await SendAsync(client, "key-1", "ada")) Assert.Equal(HttpStatusCode.Conflict, waiting.StatusCode);
+        await RepeatedRequests.RecoverAsync(server.Server.Services, default);
+        using var done = await SendAsync(client, "key-1", "ada");
+        Assert.Equal(HttpStatusCode.Created, done.StatusCode);
+    }
+
+    private static Task<HttpResponseMessage> SendAsync(HttpClient client, string? key, string name)
+    {
+        var request = Request(name);
+        if (key is not null) request.Headers.Add(RepeatableRoutes.Header, key);
+        return client.SendAsync(request);
+    }
+
+    private static HttpRequestMessage Request(string name) => new(HttpMethod.Post, "/api/v1/principals")
+    {
+        Content = JsonContent.Create(new CreatePrincipalRequest { Name = name }, AtollJson.Default.CreatePrincipalRequest),
+    };
+}
