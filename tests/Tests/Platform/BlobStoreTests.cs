@@ -49,7 +49,8 @@ public sealed class BlobStoreTests : IDisposable
             await writer.Stream.FlushAsync(Token);
             Assert.False(_blobs.Exists(Tenant, Convert.ToHexStringLower(SHA256.HashData(bytes))));
         }
-        Assert.Empty(Directory.EnumerateFiles(_data.Root, "*", SearchOption.AllDirectories).Where(file => file.Contains("blobs") || file.Contains("tmp")));
+        Assert.Empty(Directory.EnumerateFiles(_data.Temporary));
+        Assert.Empty(Directory.EnumerateFiles(_data.Blobs, "*", SearchOption.AllDirectories));
     }
 
     [Fact]

@@ -22,7 +22,11 @@ public sealed class DataFolderTests : IDisposable
     [Fact]
     public void Only_the_servers_own_user_may_look_inside()
     {
-        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows inherits the rights of the parent folder.");
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("Windows inherits the rights of the parent folder.");
+            return;
+        }
         using var data = DataFolder.Open(Data);
         const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
         Assert.Equal(OwnerOnly, File.GetUnixFileMode(Data));

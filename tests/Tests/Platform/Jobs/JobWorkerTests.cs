@@ -25,7 +25,7 @@ public sealed class JobWorkerTests : IAsyncLifetime
             services.AddSingleton(_script);
             services.AddSingleton<JobQueue>();
             services.AddJobLane(Lane, 1);
-            services.AddJobKind<ScriptedHandler>("scripted", Lane);
+            services.AddJobKind(new JobKind("scripted", Lane, typeof(ScriptedHandler)));
         });
         await _database.AddTenantAsync("ten_a");
         _queue = _database.Services.GetRequiredService<JobQueue>();
