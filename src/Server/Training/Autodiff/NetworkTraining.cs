@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Atoll.Serving.Onnx;
 
 namespace Atoll.Training.Autodiff;
@@ -66,8 +67,7 @@ internal sealed class NetworkTraining : IDisposable
     /// <param name="fill">Fills the inputs of a shard; called for all shards at the same time.</param>
     public float Step(float learningRate, Action<int> fill)
     {
-        if (_shards.Length == 1) RunShard(0);
-        else Parallel.For(0, _shards.Length, RunShard);
+        RunShards(fill);
 
         // Adam's corrections of its first steps, as factors of the rate and epsilon.
         _steps++;
@@ -92,12 +92,6 @@ internal sealed class NetworkTraining : IDisposable
         float loss = 0;
         foreach (var shard in _shards) loss += shard.Loss;
         return loss;
-
-        void RunShard(int shard)
-        {
-            fill(shard);
-            _shards[shard].Run(_state[0]);
-        }
     }
 
     /// <summary>A copy of what has been learned so far.</summary>
@@ -113,6 +107,30 @@ internal sealed class NetworkTraining : IDisposable
         _rate.Dispose();
         _epsilon.Dispose();
         _decay.Dispose();
+    }
+
+    private void RunShards(Action<int> fill)
+    {
+        if (_shards.Length == 1)
+        {
+            Run(0);
+            return;
+        }
+        try
+        {
+            Parallel.For(0, _shards.Length, Run);
+        }
+        catch (AggregateException exception)
+        {
+            // One failure is enough to know, and callers know its type.
+            ExceptionDispatchInfo.Throw(exception.InnerExceptions[0]);
+        }
+
+        void Run(int shard)
+        {
+            fill(shard);
+            _shards[shard].Run(_state[0]);
+        }
     }
 
     private OnnxTensor[] AllocateState()

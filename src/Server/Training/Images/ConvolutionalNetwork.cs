@@ -18,6 +18,8 @@ internal sealed record ConvolutionalNetwork(ImagePreparation Preparation, int La
 
     private static readonly Layer[] LargeImageLayers = [new(32, 2), new(64, 2), new(64, 1), new(128, 2), new(128, 1), new(192, 2)];
 
+    public bool IsSmall => Math.Max(Preparation.Height, Preparation.Width) <= SmallSide;
+
     /// <summary>Scores [N, labels] of UINT8 images [N, channels, height, width].</summary>
     public Tensor Scores(Tensor images)
     {
@@ -29,7 +31,7 @@ internal sealed record ConvolutionalNetwork(ImagePreparation Preparation, int La
             Array.ConvertAll(Deviations, deviation => 1 / deviation), Deviations.Length, 1, 1);
 
         var map = FeatureMap.FromImage(centred);
-        var layers = Math.Max(Preparation.Height, Preparation.Width) <= SmallSide ? SmallImageLayers : LargeImageLayers;
+        var layers = IsSmall ? SmallImageLayers : LargeImageLayers;
         for (var i = 0; i < layers.Length; i++) map = map.Convolution($"convolution{i + 1}", layers[i].Channels, 3, layers[i].Stride).Relu();
         var weights = tape.Parameter("head.weight", [map.Channels, LabelCount], Initializer.LeCun(map.Channels));
         var bias = tape.Parameter("head.bias", [LabelCount], Initializer.Zeros);

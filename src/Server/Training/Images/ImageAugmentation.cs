@@ -13,27 +13,28 @@ internal sealed class ImageAugmentation
     private readonly int _channels;
     private readonly int _height;
     private readonly int _width;
-    private readonly bool _isFlipped;
     private readonly bool _isVaried;
 
     /// <param name="images">Size and channels.</param>
-    /// <param name="flip">Whether images are mirrored half of the time.</param>
     /// <param name="augment">Whether images are moved and recoloured.</param>
-    public ImageAugmentation(PreparedImages images, bool flip, bool augment)
+    public ImageAugmentation(PreparedImages images, bool augment)
     {
         _channels = images.Channels;
         _height = images.Height;
         _width = images.Width;
-        _isFlipped = flip;
         _isVaried = augment;
     }
 
     private bool IsSmall => Math.Max(_height, _width) <= SmallSide;
 
     /// <summary>Writes a variant of <paramref name="source"/>; both are [channels, height, width].</summary>
-    public void Vary(ReadOnlySpan<byte> source, Span<byte> target, SplitMix64 random)
+    /// <param name="source">The image.</param>
+    /// <param name="target">Gets the variant.</param>
+    /// <param name="mayMirror">Whether the variant is mirrored half of the time.</param>
+    /// <param name="random">Decides everything.</param>
+    public void Vary(ReadOnlySpan<byte> source, Span<byte> target, bool mayMirror, SplitMix64 random)
     {
-        var isMirrored = _isFlipped && random.Next(2) == 1;
+        var isMirrored = mayMirror && random.Next(2) == 1;
         if (!_isVaried)
         {
             Shift(source, target, 0, 0, isMirrored);

@@ -1,3 +1,4 @@
+using Atoll.Serving.Onnx;
 using Atoll.Training.Autodiff;
 
 namespace Atoll.Training.Images;
@@ -7,25 +8,28 @@ internal sealed class ImageBatches
 {
     private const float Smoothing = 0.1f;
 
-    private readonly PreparedImages _images;
-    private readonly IReadOnlyList<int[]> _labels;
+    private readonly LabelledImages _images;
     private readonly int[] _order;
     private readonly ImageAugmentation _augmentation;
+    private readonly bool[] _mayMirror;
     private readonly ulong _seed;
-    private readonly int _labelCount;
     private readonly int _rowsPerShard;
     private int _epoch;
 
+    /// <param name="images">All images.</param>
+    /// <param name="indices">Those to learn from.</param>
+    /// <param name="augmentation">How they are varied.</param>
+    /// <param name="mayMirror">Per label whether images are mirrored; an image is if all its labels allow it.</param>
+    /// <param name="batch">Images per step, at most.</param>
+    /// <param name="shards">Parts of a batch.</param>
+    /// <param name="seed">Of the order and the variants.</param>
     public ImageBatches(
-        PreparedImages images, IReadOnlyList<int[]> labels, int labelCount, bool isMultiLabel, int[] indices,
-        ImageAugmentation augmentation, int batch, int shards, int seed)
+        LabelledImages images, int[] indices, ImageAugmentation augmentation, bool[] mayMirror, int batch, int shards, int seed)
     {
         _images = images;
-        _labels = labels;
-        _labelCount = labelCount;
-        IsMultiLabel = isMultiLabel;
         _order = [.. indices];
         _augmentation = augmentation;
+        _mayMirror = mayMirror;
         _rowsPerShard = batch / shards;
         Batch = _rowsPerShard * shards;
         _seed = (ulong)seed;
@@ -36,17 +40,15 @@ internal sealed class ImageBatches
 
     public int StepsPerEpoch { get; }
 
-    private bool IsMultiLabel { get; }
-
     /// <summary>The network with its loss, for one shard.</summary>
     public Tensor Loss(Tape tape, ConvolutionalNetwork network)
     {
-        var images = tape.Input(
-            "images", Serving.Onnx.TensorElementType.UInt8, [_rowsPerShard, _images.Channels, _images.Height, _images.Width]);
-        var targets = tape.Input("targets", Serving.Onnx.TensorElementType.Float, [_rowsPerShard, _labelCount]);
-        var weights = tape.Input("weights", Serving.Onnx.TensorElementType.Float, [_rowsPerShard]);
+        var prepared = _images.Prepared;
+        var images = tape.Input("images", TensorElementType.UInt8, [_rowsPerShard, prepared.Channels, prepared.Height, prepared.Width]);
+        var targets = tape.Input("targets", TensorElementType.Float, [_rowsPerShard, _images.LabelCount]);
+        var weights = tape.Input("weights", TensorElementType.Float, [_rowsPerShard]);
         var scores = network.Scores(images);
-        return IsMultiLabel ? scores.BinaryCrossEntropy(targets, weights) : scores.SoftCrossEntropy(targets, weights);
+        return _images.IsMultiLabel ? scores.BinaryCrossEntropy(targets, weights) : scores.SoftCrossEntropy(targets, weights);
     }
 
     public void BeginEpoch(int epoch)
@@ -71,15 +73,17 @@ internal sealed class ImageBatches
             var position = first + row * training.ShardCount + shard;
             var image = _order[position % _order.Length];
             weights[row] = position < first + count ? 1f / count : 0;
-            _augmentation.Vary(_images.Pixels[image], pixels.Slice(row * size, size), new SplitMix64(Mix(_seed, _epoch, position)));
-            FillTargets(targets.Slice(row * _labelCount, _labelCount), image);
+            _augmentation.Vary(
+                _images.Prepared.Pixels[image], pixels.Slice(row * size, size), Array.TrueForAll(_images.Labels[image], label => _mayMirror[label]),
+                new SplitMix64(Mix(_seed, _epoch, position)));
+            FillTargets(targets.Slice(row * _images.LabelCount, _images.LabelCount), image);
         }
     }
 
     private void FillTargets(Span<float> targets, int image)
     {
-        targets.Fill(IsMultiLabel ? 0 : Smoothing / _labelCount);
-        foreach (var label in _labels[image]) targets[label] += IsMultiLabel ? 1 : 1 - Smoothing;
+        targets.Fill(_images.IsMultiLabel ? 0 : Smoothing / _images.LabelCount);
+        foreach (var label in _images.Labels[image]) targets[label] += _images.IsMultiLabel ? 1 : 1 - Smoothing;
     }
 
     private static ulong Mix(ulong seed, int epoch, int position)

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Atoll.Serving.Onnx;
 using Atoll.Training.Autodiff;
 
@@ -12,20 +13,19 @@ internal sealed record ImageMeasurement(double Loss, double Score, float[] Proba
     private const int Rows = 64;
 
     /// <summary>Runs the network in its serving form over prepared images.</summary>
-    public static ImageMeasurement Take(
-        ConvolutionalNetwork network, NetworkWeights weights, PreparedImages images, int[] indices, IReadOnlyList<int[]> labels,
-        bool isMultiLabel, int threads)
+    public static ImageMeasurement Take(ConvolutionalNetwork network, NetworkWeights weights, LabelledImages images, int[] indices, int threads)
     {
         var labelCount = network.LabelCount;
+        var prepared = images.Prepared;
         var probabilities = new float[indices.Length * labelCount];
         using var session = OnnxSession.Load(ImageModel.WriteScorer(network, weights));
         Parallel.For(0, (indices.Length + Rows - 1) / Rows, new ParallelOptions { MaxDegreeOfParallelism = threads }, chunk =>
         {
             var first = chunk * Rows;
             var count = Math.Min(Rows, indices.Length - first);
-            using var input = OnnxTensor.Allocate<byte>(count, images.Channels, images.Height, images.Width);
+            using var input = OnnxTensor.Allocate<byte>(count, prepared.Channels, prepared.Height, prepared.Width);
             var size = input.Count / count;
-            for (var i = 0; i < count; i++) images.Pixels[indices[first + i]].CopyTo(input.Span<byte>().Slice(i * size, size));
+            for (var i = 0; i < count; i++) prepared.Pixels[indices[first + i]].CopyTo(input.Span<byte>().Slice(i * size, size));
             using var scores = session.Run(input)[0];
             scores.Span<float>().CopyTo(probabilities.AsSpan(first * labelCount));
         });
@@ -35,10 +35,10 @@ internal sealed record ImageMeasurement(double Loss, double Score, float[] Proba
         for (var i = 0; i < indices.Length; i++)
         {
             var row = probabilities.AsSpan(i * labelCount, labelCount);
-            var actual = labels[indices[i]];
-            if (isMultiLabel)
+            var actual = images.Labels[indices[i]];
+            if (images.IsMultiLabel)
             {
-                System.Numerics.Tensors.TensorPrimitives.Sigmoid(row, row);
+                TensorPrimitives.Sigmoid(row, row);
                 for (var label = 0; label < labelCount; label++)
                 {
                     var (isActual, isSelected) = (actual.Contains(label), row[label] > 0.5f);
@@ -49,12 +49,12 @@ internal sealed record ImageMeasurement(double Loss, double Score, float[] Proba
             }
             else
             {
-                System.Numerics.Tensors.TensorPrimitives.SoftMax(row, row);
+                TensorPrimitives.SoftMax(row, row);
                 loss -= Math.Log(Math.Max(1e-12, row[actual[0]]));
-                if (System.Numerics.Tensors.TensorPrimitives.IndexOfMax<float>(row) == actual[0]) right++;
+                if (TensorPrimitives.IndexOfMax<float>(row) == actual[0]) right++;
             }
         }
-        var score = isMultiLabel ? (either == 0 ? 0 : 2.0 * both / either) : (double)right / indices.Length;
+        var score = images.IsMultiLabel ? (either == 0 ? 0 : 2.0 * both / either) : (double)right / indices.Length;
         return new ImageMeasurement(loss / indices.Length, score, probabilities);
     }
 }

@@ -19,8 +19,8 @@ internal sealed record ImageTrainerParameters
     public float LearningRate { get; init; } = 4e-3f;
 
     /// <summary>
-    /// Whether an image may be mirrored for learning. By default it is, where mirrored images look like images of the same
-    /// label (things, animals) and is not where they do not (digits, letters, arrows): see <see cref="MirrorCheck"/>.
+    /// Whether images are mirrored at random for learning. By default those of a label are unless they plainly differ from their
+    /// mirror image, as digits, letters and arrows do: see <see cref="MirrorCheck"/>. Set it to false where left and right matter.
     /// </summary>
     public bool? Flip { get; init; }
 

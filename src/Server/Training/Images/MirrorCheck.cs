@@ -1,47 +1,56 @@
+using System.Numerics.Tensors;
+
 namespace Atoll.Training.Images;
 
-/// <summary>Finds out whether mirrored images still look like images of their label.</summary>
+/// <summary>Finds out of which labels mirrored images may be learned from.</summary>
 /// <remarks>
-/// Every image asked about is given the label of its nearest other image, as it is and mirrored. Mirrored photos of things
-/// are recognised as well as the originals; mirrored digits and letters are not, and learning from them would do harm.
+/// Every image asked about is compared with the others, as it is and mirrored. A mirrored digit, letter or arrow is no longer
+/// like the others of its label: those labels are left alone. Where so simple a comparison does not recognise the originals
+/// either, as with photos, the images show things from any side and mirrors only help.
 /// </remarks>
 internal static class MirrorCheck
 {
     private const int Grid = 12;
-    private const int NeighboursMax = 1500;
-    private const int QueriesMax = 300;
-    private const double LossMax = 0.08;
+    private const int NeighboursMax = 2000;
+    private const int QueriesMax = 1000;
+    private const double RecognisedLeast = 0.6;
+    private const double MirroredShareLeast = 0.6;
 
+    /// <returns>Per label whether its images may be mirrored.</returns>
     /// <param name="images">All images.</param>
     /// <param name="indices">Those to look at.</param>
-    /// <param name="labels">Per image its labels.</param>
     /// <param name="seed">Of the sample.</param>
-    public static MirrorFinding Examine(PreparedImages images, IReadOnlyList<int> indices, IReadOnlyList<int[]> labels, int seed)
+    public static bool[] Examine(LabelledImages images, IReadOnlyList<int> indices, int seed)
     {
         var chosen = indices.ToArray();
         new SplitMix64((ulong)seed).Shuffle<int>(chosen);
         if (chosen.Length > NeighboursMax) chosen = chosen[..NeighboursMax];
-        var features = chosen.Select(index => Shrink(images, index, isMirrored: false)).ToArray();
-        var queries = Math.Min(QueriesMax, chosen.Length);
-        int straight = 0, mirrored = 0;
-        for (var query = 0; query < queries; query++)
+        var features = chosen.Select(index => Shrink(images.Prepared, index, isMirrored: false)).ToArray();
+        var (recognised, mirrored, asked) = (new int[images.LabelCount], new int[images.LabelCount], new int[images.LabelCount]);
+        for (var query = 0; query < Math.Min(QueriesMax, chosen.Length); query++)
         {
-            if (Recognises(features[query], query)) straight++;
-            if (Recognises(Shrink(images, chosen[query], isMirrored: true), query)) mirrored++;
+            var like = Nearest(features[query], query);
+            var likeMirrored = Nearest(Shrink(images.Prepared, chosen[query], isMirrored: true), query);
+            foreach (var label in images.Labels[chosen[query]])
+            {
+                asked[label]++;
+                if (like.Contains(label)) recognised[label]++;
+                if (likeMirrored.Contains(label)) mirrored[label]++;
+            }
         }
-        var (recognised, recognisedMirrored) = ((double)straight / queries, (double)mirrored / queries);
-        return new MirrorFinding(recognised, recognisedMirrored, recognisedMirrored >= recognised - LossMax);
+        return [.. Enumerable.Range(0, images.LabelCount).Select(label =>
+            recognised[label] < RecognisedLeast * asked[label] || mirrored[label] >= MirroredShareLeast * recognised[label])];
 
-        bool Recognises(float[] feature, int itself)
+        int[] Nearest(float[] feature, int itself)
         {
             var (nearest, least) = (-1, float.MaxValue);
             for (var i = 0; i < features.Length; i++)
             {
                 if (i == itself) continue;
-                var distance = System.Numerics.Tensors.TensorPrimitives.Distance(feature, features[i]);
+                var distance = TensorPrimitives.Distance(feature, features[i]);
                 if (distance < least) (nearest, least) = (i, distance);
             }
-            return nearest >= 0 && labels[chosen[nearest]].AsSpan().SequenceEqual(labels[chosen[itself]]);
+            return nearest < 0 ? [] : images.Labels[chosen[nearest]];
         }
     }
 
@@ -60,9 +69,3 @@ internal static class MirrorCheck
         return sums;
     }
 }
-
-/// <summary>What <see cref="MirrorCheck"/> found.</summary>
-/// <param name="Recognised">Share of images whose nearest neighbour has their label.</param>
-/// <param name="RecognisedMirrored">The same for the mirrored images.</param>
-/// <param name="MayFlip">Whether the second is about as good.</param>
-internal sealed record MirrorFinding(double Recognised, double RecognisedMirrored, bool MayFlip);

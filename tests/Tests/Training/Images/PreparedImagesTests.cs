@@ -97,14 +97,15 @@ public class PreparedImagesTests
         var labels = Enumerable.Range(0, count).Select(i => (int[])[i % 3]).ToArray();
         int[] indices = [.. Enumerable.Range(0, count)];
         var images = Read(raw);
+        var labelled = new LabelledImages(images, labels, ["a", "b", "c"], IsMultiLabel: false);
         var (means, deviations) = images.Statistics(indices);
         var network = new ConvolutionalNetwork(images.Preparation, 3, means, deviations);
-        var batches = new ImageBatches(images, labels, 3, false, indices, new ImageAugmentation(images, true, true), count, 2, Seed);
+        var batches = new ImageBatches(labelled, indices, new ImageAugmentation(images, true), [true, false, true], count, 2, Seed);
         using var training = new NetworkTraining(tape => batches.Loss(tape, network), new AdamSettings(), 2, Seed);
         for (var step = 0; step < 4; step++) training.Step(0.003f, shard => batches.Fill(training, shard, 0));
 
-        var measured = ImageMeasurement.Take(network, training.Snapshot(), images, indices, labels, isMultiLabel: false, threads: 2);
-        using var session = OnnxSession.Load(ImageModel.Write(network, training.Snapshot(), ["a", "b", "c"], thresholds: null));
+        var measured = ImageMeasurement.Take(network, training.Snapshot(), labelled, indices, threads: 2);
+        using var session = OnnxSession.Load(ImageModel.Write(network, training.Snapshot(), labelled.LabelNames, thresholds: null));
         using var input = OnnxTensor.Create<byte>([.. raw.SelectMany(image => image.Pixels)], count, 45, 60, 3);
         var outputs = session.Run(input);
         var probabilities = outputs[1].Span<float>();

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.Globalization;
+using Atoll.Training.Autodiff;
+
+namespace Atoll.Training.Images;
+
+/// <summary>Trains a network epoch by epoch, measures each and keeps the best.</summary>
+internal sealed class ImageFitting
+{
+    // Left of a time limit for measuring, choosing and writing the model.
+    private const double LimitShare = 0.95;
+
+    // Fewer epochs without a better one say nothing: early in a training, scores go up and down.
+    private const int PatienceLeast = 15;
+
+    public required ConvolutionalNetwork Network { get; init; }
+
+    public required LabelledImages Images { get; init; }
+
+    public required ImageBatches Batches { get; init; }
+
+    /// <summary>The images to measure by.</summary>
+    public required int[] Validation { get; init; }
+
+    public required int Epochs { get; init; }
+
+    public required float LearningRate { get; init; }
+
+    public required int Shards { get; init; }
+
+    public required int Seed { get; init; }
+
+    public TimeSpan? TimeLimit { get; init; }
+
+    /// <summary>Trains until the epochs or the time are over.</summary>
+    /// <param name="clock">Has been running since the time that is limited began.</param>
+    /// <param name="report">Gets the learning curve.</param>
+    /// <param name="cancellationToken">Looked at before every step.</param>
+    public FittedNetwork Run(Stopwatch clock, ITrainingReport report, CancellationToken cancellationToken)
+    {
+        using var training = new NetworkTraining(tape => Batches.Loss(tape, Network), new AdamSettings(), Shards, Seed);
+        report.Log(string.Create(CultureInfo.InvariantCulture, $"{training.WeightCount} weights, {Batches.Batch} images a step, {Epochs} epochs."));
+
+        var begun = clock.Elapsed;
+        var stepsTotal = (double)Epochs * Batches.StepsPerEpoch;
+        FittedNetwork? best = null;
+        var (done, steps, epoch) = (0.0, 0, 0);
+        while (epoch < Epochs && done < 1)
+        {
+            Batches.BeginEpoch(++epoch);
+            var (loss, epochSteps) = (0.0, 0);
+            for (; epochSteps < Batches.StepsPerEpoch && done < 1; epochSteps++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var step = epochSteps;
+                loss += training.Step(LearningRateTriangle.At(LearningRate, done), shard => Batches.Fill(training, shard, step));
+                // Short of time the triangle becomes narrower: the rate reaches zero when the time is over.
+                done = Math.Max(++steps / stepsTotal, TimeSpent());
+                if ((steps & 7) == 0) report.Progress("train", Math.Min(1, done));
+            }
+            if (!double.IsFinite(loss)) throw new TrainingRefusedException("The training diverged; choose a lower learning-rate.");
+            report.Metric("train/loss", loss / epochSteps, epoch);
+            if (Validation.Length == 0) continue;
+
+            var weights = training.Snapshot();
+            var measurement = ImageMeasurement.Take(Network, weights, Images, Validation, Shards);
+            report.Metric("validation/loss", measurement.Loss, epoch);
+            report.Metric($"validation/{ScoreName}", measurement.Score, epoch);
+            // Of equal scores the later one: its learning rate was lower.
+            if (best is null || measurement.Score >= best.Measurement!.Score) best = new FittedNetwork(weights, measurement, epoch);
+            else if (epoch - best.Epoch >= Math.Max(PatienceLeast, Epochs / 3) && done > LearningRateTriangle.PeakAt)
+            {
+                report.Log(string.Create(CultureInfo.InvariantCulture, $"Stopped after epoch {epoch}: none was better since epoch {best.Epoch}."));
+                break;
+            }
+        }
+        report.Progress("train", 1);
+        return best ?? new FittedNetwork(training.Snapshot(), null, epoch);
+
+        double TimeSpent() => TimeLimit is { } limit
+            ? (clock.Elapsed - begun).TotalSeconds / Math.Max(0.001, limit.TotalSeconds * LimitShare - begun.TotalSeconds)
+            : 0;
+    }
+
+    public string ScoreName => Images.IsMultiLabel ? "f1-micro" : "accuracy";
+}
+
+/// <summary>What came out of a training.</summary>
+/// <param name="Weights">Of the best epoch.</param>
+/// <param name="Measurement">Of the best epoch; null if there was nothing to measure by.</param>
+/// <param name="Epoch">The best epoch, from 1.</param>
+internal sealed record FittedNetwork(NetworkWeights Weights, ImageMeasurement? Measurement, int Epoch);
