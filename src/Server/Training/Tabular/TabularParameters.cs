@@ -46,28 +46,28 @@ internal sealed record TabularParameters
         foreach (var name in parameters.Keys)
         {
             if (!Known.Contains(name))
-                throw new TrainingException($"Parameter '{name}' is not known. Known ones: {string.Join(", ", Known)}.");
+                throw new TrainingRefusedException($"Parameter '{name}' is not known. Known ones: {string.Join(", ", Known)}.");
         }
         string? Text(string name) => parameters.TryGetValue(name, out var value) ? value.Trim() : null;
         string? Choice(string name, params ReadOnlySpan<string> choices)
         {
             var text = Text(name);
             if (text is null || choices.Contains(text)) return text;
-            throw new TrainingException($"Parameter '{name}' is one of {string.Join(", ", choices.ToArray())}, not '{text}'.");
+            throw new TrainingRefusedException($"Parameter '{name}' is one of {string.Join(", ", choices.ToArray())}, not '{text}'.");
         }
         double? Number(string name, double least, double most)
         {
             if (Text(name) is not { } text) return null;
             if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
                 return value;
-            throw new TrainingException(string.Create(
+            throw new TrainingRefusedException(string.Create(
                 CultureInfo.InvariantCulture, $"Parameter '{name}' is a number from {least} to {most}, not '{text}'."));
         }
         int? Whole(string name, int least, int most)
         {
             var value = Number(name, least, most);
             if (value is { } number && number != Math.Floor(number))
-                throw new TrainingException($"Parameter '{name}' is a whole number, not '{Text(name)}'.");
+                throw new TrainingRefusedException($"Parameter '{name}' is a whole number, not '{Text(name)}'.");
             return (int?)value;
         }
         string[] Columns(string name)
@@ -76,14 +76,14 @@ internal sealed record TabularParameters
             foreach (var column in names)
             {
                 if (!columns.Any(c => c.Name == column))
-                    throw new TrainingException($"Parameter '{name}' names column '{column}', which the table does not have.");
+                    throw new TrainingRefusedException($"Parameter '{name}' names column '{column}', which the table does not have.");
             }
             return names;
         }
 
         var candidates = (Text("candidates") ?? "linear,trees").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         if (candidates.Length == 0 || candidates.Any(candidate => candidate is not ("linear" or "trees")))
-            throw new TrainingException($"Parameter 'candidates' is 'linear', 'trees' or 'linear,trees', not '{Text("candidates")}'.");
+            throw new TrainingRefusedException($"Parameter 'candidates' is 'linear', 'trees' or 'linear,trees', not '{Text("candidates")}'.");
         return new TabularParameters
         {
             Task = Choice("task", TaskKinds.Classification, TaskKinds.Regression),

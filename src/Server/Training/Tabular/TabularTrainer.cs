@@ -25,7 +25,7 @@ internal static class TabularTrainer
 
         report.Progress("prepare columns", 0);
         var (plan, preparation) = ColumnPreparation.Fit(columns, target, targetColumn.Name, parameters);
-        if (plan.Inputs.Count == 0) throw new TrainingException($"No column is left to learn from. {ReasonsOf(preparation)}");
+        if (plan.Inputs.Count == 0) throw new TrainingRefusedException($"No column is left to learn from. {ReasonsOf(preparation)}");
         RefuseOutputNames(plan, target);
         foreach (var warning in preparation["warnings"]!.AsArray()) report.Log(warning!.GetValue<string>());
         if (target.Rows.Length < examples.RowCount) report.Log($"{examples.RowCount - target.Rows.Length} rows without a target are left out.");
@@ -34,7 +34,7 @@ internal static class TabularTrainer
         var folds = Folds.Split(target, parameters.Folds, (ulong)(uint)settings.Seed);
         var search = new CandidateSearch(plan, rows, target, folds, parameters, settings, report, cancellationToken);
         var candidates = search.Run();
-        if (candidates.Count == 0) throw new TrainingException("The time limit left no candidate; raise it, or set 'candidates' to linear.");
+        if (candidates.Count == 0) throw new TrainingRefusedException("The time limit left no candidate; raise it, or set 'candidates' to linear.");
         var weights = Blend.Choose(candidates, search.Score);
 
         var members = new List<ModelMember>();
@@ -88,10 +88,10 @@ internal static class TabularTrainer
     private static ColumnValues Check(TabularExamples examples)
     {
         var target = examples.Columns.FirstOrDefault(column => column.Name == examples.Target)
-            ?? throw new TrainingException(
+            ?? throw new TrainingRefusedException(
                 $"The table has no column '{examples.Target}' to predict. It has: {string.Join(", ", examples.Columns.Select(column => column.Name).Take(50))}.");
         var twice = examples.Columns.GroupBy(column => column.Name, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1);
-        if (twice is not null) throw new TrainingException($"The table has more than one column '{twice.Key}'. Rename one of them.");
+        if (twice is not null) throw new TrainingRefusedException($"The table has more than one column '{twice.Key}'. Rename one of them.");
         foreach (var column in examples.Columns)
         {
             if ((column.Numbers?.Length ?? column.Texts?.Length) != examples.RowCount)
@@ -110,7 +110,7 @@ internal static class TabularTrainer
     {
         var outputs = target.IsRegression ? ValueOutputs : LabelOutputs;
         if (plan.Inputs.FirstOrDefault(input => outputs.Contains(input.Name)) is { } input)
-            throw new TrainingException($"Column '{input.Name}' has the name of an output of the model. Rename it, or put it into 'ignore'.");
+            throw new TrainingRefusedException($"Column '{input.Name}' has the name of an output of the model. Rename it, or put it into 'ignore'.");
     }
 
     private static string ReasonsOf(JsonObject preparation) => string.Join("; ", preparation["columns"]!.AsArray()

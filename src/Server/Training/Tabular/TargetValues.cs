@@ -38,7 +38,7 @@ internal sealed record TargetValues
             .ToArray();
         if (rows.Length < RowsLeast)
         {
-            throw new TrainingException(
+            throw new TrainingRefusedException(
                 $"Only {rows.Length} of {rowCount} rows have a value in target '{column.Name}'; at least {RowsLeast} are needed.");
         }
         return (task ?? Infer(column, rows)) == TaskKinds.Regression ? Regression(column, rows) : Classification(column, rows);
@@ -62,12 +62,12 @@ internal sealed record TargetValues
     {
         if (column.Numbers is not { } numbers)
         {
-            throw new TrainingException(
+            throw new TrainingRefusedException(
                 $"Target '{column.Name}' holds text such as '{column.Texts![rows[0]]}'; regression needs numbers. Set 'task' to classification or correct the column's type.");
         }
         var values = Array.ConvertAll(rows, row => numbers[row]);
         if (values.Distinct().Count() < 2)
-            throw new TrainingException($"Target '{column.Name}' has the value {Format(values[0])} in every row; there is nothing to learn.");
+            throw new TrainingRefusedException($"Target '{column.Name}' has the value {Format(values[0])} in every row; there is nothing to learn.");
         return new TargetValues
         {
             Task = TaskKinds.Regression,
@@ -87,12 +87,12 @@ internal sealed record TargetValues
             : [.. distinct.OrderBy(text => float.Parse(text, CultureInfo.InvariantCulture))];
         if (labels.Length < 2)
         {
-            throw new TrainingException(
+            throw new TrainingRefusedException(
                 $"Target '{column.Name}' has one label only, '{labels[0]}'; at least two are needed to learn a difference.");
         }
         if (labels.Length > LabelsMost || labels.Length > rows.Length / 2)
         {
-            throw new TrainingException(
+            throw new TrainingRefusedException(
                 $"Target '{column.Name}' has {labels.Length} different labels in {rows.Length} rows, too many to learn. Choose another target, or set 'task' to regression if it is a number.");
         }
         var positions = labels.Select((label, i) => (label, i)).ToDictionary(pair => pair.label, pair => pair.i, StringComparer.Ordinal);
