@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Atoll.Serving.Onnx;
 using Atoll.Training;
 using Atoll.Training.Autodiff;
 using Atoll.Training.Images;
@@ -49,6 +50,33 @@ internal static class TrainSpeed
                 CultureInfo.InvariantCulture,
                 $"| {height} x {width} x {images.Channels} | {shards} | {training.WeightCount} | {best:F1} | {Batch / best * 1000:F0} |"));
         }
+        MeasurePreparation();
         return true;
+    }
+
+    /// <summary>What it costs to bring raw images to the network's size, alone and as part of every prediction.</summary>
+    private static void MeasurePreparation()
+    {
+        Console.WriteLine();
+        Console.WriteLine("| raw image | to | ms |");
+        Console.WriteLine("|---|---|---|");
+        foreach (var (height, width) in ((int, int)[])[(28, 28), (120, 160), (480, 640), (3000, 4000)])
+        {
+            var isSmall = height == 28;
+            var preparation = new ImagePreparation(isSmall ? 28 : 72, isSmall ? 28 : 96, IsGrey: isSmall);
+            using var session = preparation.Load();
+            using var input = OnnxTensor.Allocate<byte>(1, height, width, 3);
+            new Random(1).NextBytes(input.Span<byte>());
+            using var output = OnnxTensor.Allocate<byte>(1, preparation.Channels, preparation.Height, preparation.Width);
+            var best = double.MaxValue;
+            for (var run = 0; run < 10; run++)
+            {
+                var clock = Stopwatch.StartNew();
+                session.Run([input], [output]);
+                best = Math.Min(best, clock.Elapsed.TotalMilliseconds);
+            }
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"| {width} x {height} | {preparation.Width} x {preparation.Height} | {best:F2} |"));
+        }
     }
 }

@@ -5,7 +5,8 @@ namespace Atoll.Training.Images;
 /// <summary>What a person may choose about an image training; null or <c>auto</c> is chosen from the data.</summary>
 internal sealed record ImageTrainerParameters
 {
-    private static readonly string[] Known = ["size", "epochs", "batch", "learning-rate", "flip", "augment", "validation", "shards"];
+    /// <summary>The names, as a person writes them.</summary>
+    public static readonly IReadOnlyList<string> Known = ["size", "epochs", "batch", "learning-rate", "flip", "augment", "validation", "shards"];
 
     /// <summary>Longest side of the images that the network sees, in pixels.</summary>
     public int? Size { get; init; }
