@@ -6,6 +6,8 @@ internal static class BenchmarkCommands
     private const string Usage = """
         accuracy --data <folder> [--only image|tabular[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits
+        onnx-run
+            what a run, a session and a hit of the model cache cost
         train-speed
             images a second that the training graphs of image models learn from
         tabular-speed [--threads 2] [--models 200]
@@ -31,6 +33,8 @@ internal static class BenchmarkCommands
                 foreach (var (name, run) in Accuracy)
                     if (only is null || only == name) met &= run(arguments);
                 return met ? 0 : 1;
+            case "onnx-run":
+                return OnnxRun.Run() ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
             case "tabular-speed":
