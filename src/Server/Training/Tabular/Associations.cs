@@ -21,22 +21,25 @@ internal static class Associations
             linear = Correlation(present, i => values[i], i => target.Values[i]);
         }
 
-        // Rows with equal values stay in one group.
+        // Rows with equal values stay in one group; many equal ones have a group to themselves.
         Array.Sort(present, (a, b) => values[a] != values[b] ? values[a].CompareTo(values[b]) : a.CompareTo(b));
         var codes = new int[values.Length];
         Array.Fill(codes, -1);
-        var group = 0;
         var size = Math.Max(5, present.Length / Groups);
+        var group = 0;
         var inGroup = 0;
-        for (var i = 0; i < present.Length; i++)
+        for (var start = 0; start < present.Length;)
         {
-            if (inGroup >= size && values[present[i]] != values[present[i - 1]])
+            var end = start + 1;
+            while (end < present.Length && values[present[end]] == values[present[start]]) end++;
+            if (inGroup > 0 && (inGroup >= size || end - start >= size))
             {
                 group++;
                 inGroup = 0;
             }
-            codes[present[i]] = group;
-            inGroup++;
+            for (var i = start; i < end; i++) codes[present[i]] = group;
+            inGroup += end - start;
+            start = end;
         }
         return Math.Max(linear, OfCodes(codes, group + 1, target));
     }

@@ -18,6 +18,11 @@ internal sealed class CandidateSearch
     private static readonly double[] Strengths = [300, 100, 30, 10, 3, 1, 0.3];
     private const int LabelsForTreesMost = 30;
     private const int Patience = 60;
+    private const float QuickRate = 0.1f;
+    private const int SlowRateIterationsMost = 200;
+    private const int AllFoldsChooseRowsMost = 6000;
+    private const int LeavesOfMeanMost = 16_000;
+    private const int MembersMost = 8;
 
     private readonly PreparationPlan _plan;
     private readonly PreparedRows _rows;
@@ -69,7 +74,7 @@ internal sealed class CandidateSearch
             foreach (var scale in Scales())
             {
                 if (results.Count > 0 && IsLate(0.6)) break;
-                results.AddRange(Trees(scale));
+                results.Add(Trees(scale));
             }
         }
         return results;
@@ -157,69 +162,84 @@ internal sealed class CandidateSearch
         if (sorted[sorted.Length * 19 / 20] > 2.5f * median) yield return ValueScale.Fit(_target.Values, logarithm: true);
     }
 
-    private TreeSettings[] TreeGrid()
+    /// <summary>Picks the size of trees at a quick learning rate, and then the learning rate for that size.</summary>
+    private TreeSettings ChooseTrees(float[] target, Func<int, BinnedFeatures> dataOf)
     {
         var rowCount = _target.Values.Length;
-        var leafRows = Math.Clamp(rowCount / 100, 2, 20);
         var basis = new TreeSettings
         {
-            LearningRate = _parameters.LearningRate ?? 0.05f,
-            LeafRowsMin = leafRows,
+            LearningRate = _parameters.LearningRate ?? QuickRate,
+            LeafRowsMin = Math.Clamp(rowCount / 100, 2, 20),
             RowFraction = 0.8,
             FeatureFraction = 0.8,
         };
-        if (_parameters.Leaves is { } leaves) return [basis with { Leaves = leaves }];
-        return [basis with { Leaves = 31 }, basis with { Leaves = 7 }];
+        int[] sizes = _parameters.Leaves is { } leaves ? [leaves] : [31, 15, 7];
+        if (sizes.Length == 1 && _parameters.LearningRate is not null) return basis with { Leaves = sizes[0] };
+
+        // On few rows one fold would choose by chance.
+        int[] folds = rowCount <= AllFoldsChooseRowsMost ? [.. Enumerable.Range(0, _folds.Count)] : [0];
+        var best = basis;
+        var bestLoss = double.PositiveInfinity;
+        var bestIterations = _parameters.TreesMost;
+        foreach (var size in sizes)
+        {
+            if (bestLoss < double.PositiveInfinity && IsLate(0.3)) break;
+            var settings = basis with { Leaves = size };
+
+            // Small trees that need many more iterations than large ones are not worth their time.
+            var most = bestLoss < double.PositiveInfinity ? Math.Min(_parameters.TreesMost, (bestIterations * 2) + Patience) : _parameters.TreesMost;
+            var results = new BoostingResult[folds.Length];
+            Parallel.For(0, folds.Length, Options, i => results[i] = TrainFold(settings, folds[i], dataOf(folds[i]), target, most, null));
+            var (iterations, loss) = BestIteration(results);
+            _report.Log(string.Create(CultureInfo.InvariantCulture, $"Trees of {size} leaves: validation loss {loss:0.#####} after {iterations} iterations."));
+            if (loss >= bestLoss) continue;
+            best = settings;
+            bestLoss = loss;
+            bestIterations = iterations;
+        }
+        var isSlowWorthIt = _parameters.LearningRate is null && bestIterations < SlowRateIterationsMost;
+        return isSlowWorthIt ? best with { LearningRate = QuickRate / 2 } : best;
     }
 
-    private IEnumerable<CandidateResult> Trees(ValueScale? scale)
+    /// <summary>One number of trees for all folds, so that no fold picks the one that flatters it.</summary>
+    private static (int Iterations, double Loss) BestIteration(BoostingResult[] results)
+    {
+        var common = results.Min(result => result.ValidationLosses.Count);
+        var best = Enumerable.Range(0, common).MinBy(i => results.Sum(result => result.ValidationLosses[i]));
+        return (best + 1, results.Average(result => result.ValidationLosses[best]));
+    }
+
+    private CandidateResult Trees(ValueScale? scale)
     {
         var target = Scaled(scale);
-        var prepared = new (BinnedFeatures Data, bool Ready)[_folds.Count];
-        BinnedFeatures DataOf(int fold)
+        var data = new Lazy<BinnedFeatures>[_folds.Count];
+        for (var fold = 0; fold < data.Length; fold++)
         {
-            if (!prepared[fold].Ready)
+            var own = fold;
+            data[fold] = new Lazy<BinnedFeatures>(() =>
             {
-                var (_, columns) = TreeFeatures.Fit(_plan, _rows, _target, _folds.Rows[fold], FoldSeed(fold));
-                prepared[fold] = (BinnedFeatures.Fit(columns, _rows.RowCount, BinsMost(columns.Length)), true);
-            }
-            return prepared[fold].Data;
+                var (_, columns) = TreeFeatures.Fit(_plan, _rows, _target, _folds.Rows[own], FoldSeed(own));
+                return BinnedFeatures.Fit(columns, _rows.RowCount, BinsMost(columns.Length));
+            });
         }
-
-        var grid = TreeGrid();
-        if (grid.Length > 1)
-        {
-            // The first fold chooses the size of trees; the others are for the choice between kinds of models.
-            var first = grid.Select(settings =>
-            {
-                var losses = TrainFold(settings, 0, DataOf(0), target, null).ValidationLosses;
-                _report.Log(string.Create(CultureInfo.InvariantCulture, $"Trees of {settings.Leaves} leaves, first fold: {losses.Min():0.#####} after {losses.Count} iterations"));
-                return losses.Min();
-            }).ToArray();
-            grid = [grid[Array.IndexOf(first, first.Min())]];
-        }
-
-        var chosen = grid[0];
+        var chosen = ChooseTrees(target, fold => data[fold].Value);
         var results = new BoostingResult[_folds.Count];
-        ForEachFold(fold => results[fold] = TrainFold(chosen, fold, DataOf(fold), target, fold == 0 ? Curve(scale) : null));
-
-        // One number of trees for all folds, so that no fold picks the one that flatters it.
-        var common = results.Min(result => result.ValidationLosses.Count);
-        var best = Enumerable.Range(0, common).MinBy(i => results.Sum(result => result.ValidationLosses[i])) + 1;
+        ForEachFold(fold => results[fold] = TrainFold(chosen, fold, data[fold].Value, target, _parameters.TreesMost, fold == 0 ? Curve(scale) : null));
+        var (best, _) = BestIteration(results);
         var outputs = new double[_target.Values.Length * _target.Width];
         ForEachFold(fold =>
         {
             var scores = new double[_target.Outputs];
             foreach (var row in _folds.Held[fold])
             {
-                results[fold].Model.Predict(prepared[fold].Data, row, best, scores);
+                results[fold].Model.Predict(data[fold].Value, row, best, scores);
                 TabularModel.ToOutputs(_target.Loss, scale, scores, outputs.AsSpan(row * _target.Width, _target.Width));
             }
         });
         var name = $"boosted trees{(scale is { Logarithm: true } ? " on the logarithm" : "")}, {chosen.Leaves} leaves, {best} iterations";
         var result = new CandidateResult(name, outputs, Score(outputs), weight => RefitTrees(name, weight, chosen, scale, target, best));
         _report.Log(Describe(result));
-        return [result];
+        return result;
     }
 
     private ModelMember RefitTrees(string name, double weight, TreeSettings settings, ValueScale? scale, float[] target, int iterations)
@@ -230,9 +250,12 @@ internal sealed class CandidateSearch
         // More rows carry more trees.
         var share = _folds.Rows[0].Length / (double)_allRows.Length;
         iterations = (int)Math.Ceiling(iterations / share);
-        var members = new BoostedTrees[MemberCount(_allRows.Length)];
+
+        // Trees that depend on chance: the mean of several depends less. Memory sets how many.
+        var leaves = (long)iterations * settings.Leaves * _target.Outputs;
+        var members = new BoostedTrees[(int)Math.Clamp(LeavesOfMeanMost / leaves, 1, MembersMost)];
         var done = 0;
-        Parallel.For(0, members.Length, new ParallelOptions { MaxDegreeOfParallelism = _parameters.Threads, CancellationToken = _cancellationToken }, i =>
+        Parallel.For(0, members.Length, Options, i =>
         {
             members[i] = Boosting.Train(
                 new BoostingProblem(data, target, _target.Loss, _target.Outputs, _allRows, [], _weights),
@@ -242,16 +265,13 @@ internal sealed class CandidateSearch
         return new ModelMember(name, weight, null, new TreeMember(features, BoostedTrees.Average(members)), scale);
     }
 
-    // Few rows make trees that depend on chance: the mean of several depends less, and costs little.
-    private static int MemberCount(int rowCount) => rowCount switch { <= 2_000 => 8, <= 10_000 => 4, <= 40_000 => 2, _ => 1 };
-
     private static int BinsMost(int features) => features <= 1000 ? FeatureBins.MostBins : 63;
 
     private BoostingResult TrainFold(
-        TreeSettings settings, int fold, BinnedFeatures data, float[] target, Action<int, double, double>? onIteration) =>
+        TreeSettings settings, int fold, BinnedFeatures data, float[] target, int most, Action<int, double, double>? onIteration) =>
         Boosting.Train(
             new BoostingProblem(data, target, _target.Loss, _target.Outputs, _folds.Rows[fold], _folds.Held[fold], _weights),
-            settings, _parameters.TreesMost, Patience, FoldSeed(fold), onIteration, () => !IsLate(0.7), _cancellationToken);
+            settings, most, Patience, FoldSeed(fold), onIteration, () => !IsLate(0.7), _cancellationToken);
 
     /// <summary>Reports the learning curve of the first fold in the unit of the metric.</summary>
     private Action<int, double, double> Curve(ValueScale? scale)
@@ -266,8 +286,10 @@ internal sealed class CandidateSearch
         };
     }
 
+    private ParallelOptions Options => new() { MaxDegreeOfParallelism = _parameters.Threads, CancellationToken = _cancellationToken };
+
     private void ForEachFold(Action<int> action) =>
-        Parallel.For(0, _folds.Count, new ParallelOptions { MaxDegreeOfParallelism = _parameters.Threads, CancellationToken = _cancellationToken }, action);
+        Parallel.For(0, _folds.Count, Options, action);
 
     private float[] Scaled(ValueScale? scale) => scale is null ? _target.Values : Array.ConvertAll(_target.Values, scale.ToScore);
 

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Atoll.Training.Tabular;
 
 /// <summary>A number that is read out of a date.</summary>
@@ -21,8 +23,17 @@ internal enum DatePart
 /// <param name="Year">Position of the year among the digit groups.</param>
 /// <param name="Month">Position of the month.</param>
 /// <param name="Day">Position of the day.</param>
-internal sealed record DateLayout(int Year, int Month, int Day)
+/// <param name="HasNames">Whether months may be written as English names, of which the first three letters count.</param>
+/// <param name="HasHalves">Whether hours may be followed by am or pm.</param>
+internal sealed partial record DateLayout(int Year, int Month, int Day, bool HasNames = false, bool HasHalves = false)
 {
+    public static IReadOnlyList<string> MonthNames { get; } =
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+    /// <summary>Regular expressions for the whole lower-case text that mark hours before and after noon.</summary>
+    public const string MorningForm = "(?s).*[0-9] ?am.*";
+    public const string AfternoonForm = "(?s).*[0-9] ?pm.*";
+
     /// <summary>Digit groups that are read: year, month, day in some order, then hour, minute, second.</summary>
     public const int Groups = 6;
 
@@ -36,15 +47,21 @@ internal sealed record DateLayout(int Year, int Month, int Day)
     {
         var fits = new int[All.Length];
         var present = 0;
+        var hasNames = false;
+        var hasHalves = false;
         Span<int> groups = stackalloc int[Groups];
         foreach (var text in texts)
         {
             if (string.IsNullOrEmpty(text)) continue;
             present++;
-            ReadGroups(text, groups);
+            var lower = CategoryDerivation.LowerAscii(text);
+            var named = ReadGroups(lower, groups, names: true);
+            if (named >= 0) hasNames = true;
+            else ReadGroups(lower, groups, names: false);
+            hasHalves |= Morning().IsMatch(lower) || Afternoon().IsMatch(lower);
             for (var i = 0; i < All.Length; i++)
             {
-                if (All[i].IsDate(groups)) fits[i]++;
+                if ((named < 0 || named == All[i].Month) && All[i].IsDate(groups)) fits[i]++;
             }
         }
         var best = 0;
@@ -52,7 +69,7 @@ internal sealed record DateLayout(int Year, int Month, int Day)
         {
             if (fits[i] > fits[best]) best = i;
         }
-        return present > 0 && fits[best] >= 0.9 * present ? All[best] : null;
+        return present > 0 && fits[best] >= 0.9 * present ? All[best] with { HasNames = hasNames, HasHalves = hasHalves } : null;
     }
 
     /// <summary>The date that a text holds, or null for what is not a date.</summary>
@@ -60,10 +77,16 @@ internal sealed record DateLayout(int Year, int Month, int Day)
     {
         if (string.IsNullOrEmpty(text)) return null;
         Span<int> groups = stackalloc int[Groups];
-        ReadGroups(text, groups);
+        if (HasNames || HasHalves) text = CategoryDerivation.LowerAscii(text);
+        ReadGroups(text, groups, HasNames);
         if (!IsDate(groups)) return null;
         var year = groups[Year];
         if (year < 100) year += year < 70 ? 2000 : 1900;
+        if (HasHalves)
+        {
+            if (groups[3] == 12 && Morning().IsMatch(text)) groups[3] = 0;
+            else if (groups[3] < 12 && Afternoon().IsMatch(text)) groups[3] += 12;
+        }
         var isTime = groups[3] <= 24 && groups[4] <= 60 && groups[5] <= 60;
         return new DateValue(DaysOf(year, groups[Month], groups[Day]), isTime ? (groups[3] * 3600) + (groups[4] * 60) + groups[5] : 0, groups[Month], groups[Day]);
     }
@@ -94,28 +117,51 @@ internal sealed record DateLayout(int Year, int Month, int Day)
         groups[Month] is >= 1 and <= 12 && groups[Day] is >= 1 and <= 31 && groups[Year] is >= 0 and <= 9999
         && (groups[Year] >= 1000 || (groups[Year] < 100 && Year != 0));
 
-    private static void ReadGroups(string text, Span<int> groups)
+    /// <summary>Reads runs of digits, and names of months as their numbers; returns the position of the first name, or -1.</summary>
+    private static int ReadGroups(string text, Span<int> groups, bool names)
     {
         groups.Clear();
+        var named = -1;
         var group = -1;
         var digits = 0;
-        foreach (var letter in text)
+        for (var i = 0; i < text.Length; i++)
         {
-            if (!char.IsAsciiDigit(letter))
+            if (char.IsAsciiDigit(text[i]))
             {
-                digits = 0;
+                if (digits == 0 || digits == DigitsMost)
+                {
+                    if (++group == Groups) return named;
+                    digits = 0;
+                }
+                digits++;
+                groups[group] = (groups[group] * 10) + (text[i] - '0');
                 continue;
             }
-            if (digits == 0 || digits == DigitsMost)
-            {
-                group++;
-                digits = 0;
-                if (group == Groups) return;
-            }
-            digits++;
-            groups[group] = (groups[group] * 10) + (letter - '0');
+            digits = 0;
+            var month = names ? MonthAt(text.AsSpan(i)) : 0;
+            if (month == 0) continue;
+            if (++group == Groups) return named;
+            groups[group] = month;
+            if (named < 0) named = group;
+            i += 2;
         }
+        return named;
     }
+
+    private static int MonthAt(ReadOnlySpan<char> text)
+    {
+        for (var i = 0; i < MonthNames.Count; i++)
+        {
+            if (text.StartsWith(MonthNames[i], StringComparison.Ordinal)) return i + 1;
+        }
+        return 0;
+    }
+
+    [GeneratedRegex(MorningForm)]
+    private static partial Regex Morning();
+
+    [GeneratedRegex(AfternoonForm)]
+    private static partial Regex Afternoon();
 
     // The calendar by 400-year cycles that begin in March, after Howard Hinnant's "chrono-compatible low-level date algorithms".
     private static int DaysOf(int year, int month, int day)

@@ -19,7 +19,7 @@ internal sealed class TabularGraph
 
     private readonly TabularModel _model;
     private readonly OnnxGraphBuilder _graph = new("tabular");
-    private readonly Dictionary<string, string> _dateGroups = [];
+    private readonly Dictionary<string, (string Groups, string? Morning, string? Afternoon)> _dates = [];
 
     /// <summary>[N, numbers].</summary>
     private string? _numbers;
@@ -78,15 +78,7 @@ internal sealed class TabularGraph
     private string Date(NumberDerivation number, DatePart part)
     {
         var layout = number.Layout!;
-        if (!_dateGroups.TryGetValue(number.Column, out var groups))
-        {
-            // The zeros make sure that there are six groups, and stand for a time that is not given.
-            var padded = _graph.Node("StringConcat", [number.Column, _graph.Constant("zeros", [" 0 0 0 0 0 0"], 1)]);
-            var tokens = Tokens(padded, $"[0-9]{{1,{DateLayout.DigitsMost}}}", "0");
-            var first = _graph.Node("Slice", [tokens, _graph.Constant("from", [0L]), _graph.Constant("to", [(long)DateLayout.Groups]), _graph.Constant("axis", [2L])]);
-            groups = _graph.Node("Cast", [first], Attribute("to", (long)TensorElementType.Int64));
-            _dateGroups[number.Column] = groups;
-        }
+        var (groups, morning, afternoon) = DateGroups(number.Column, layout);
         string Group(int position) => _graph.Node("Gather", [groups, _graph.Scalar("group", (long)position)], Attribute("axis", 2));
         string Int(long value) => _graph.Scalar("i", value);
         string Add(string a, string b) => _graph.Node("Add", [a, b]);
@@ -108,6 +100,12 @@ internal sealed class TabularGraph
         string Hour()
         {
             var (hours, minutes, seconds) = (Group(3), Group(4), Group(5));
+            if (layout.HasHalves)
+            {
+                var late = And(afternoon!, _graph.Node("Less", [hours, Int(12)]));
+                var midnight = And(morning!, _graph.Node("Equal", [hours, Int(12)]));
+                hours = _graph.Node("Where", [midnight, Int(0), _graph.Node("Where", [late, Add(hours, Int(12)), hours])]);
+            }
             var isTime = And(_graph.Node("LessOrEqual", [hours, Int(24)]), And(_graph.Node("LessOrEqual", [minutes, Int(60)]), _graph.Node("LessOrEqual", [seconds, Int(60)])));
             var total = Add(Add(Times(hours, 3600), Times(minutes, 60)), seconds);
             return Real("Div", ToFloat(_graph.Node("Where", [isTime, total, Int(0)])), 3600);
@@ -141,6 +139,37 @@ internal sealed class TabularGraph
             _ => Cycle("Cos", DayOfWeek(), 7),
         };
         return _graph.Node("Where", [isDate, value, _graph.Scalar("missing", float.NaN)]);
+    }
+
+    /// <summary>The digit groups of a date column, [N, 1, groups], and whether the text says am or pm.</summary>
+    private (string Groups, string? Morning, string? Afternoon) DateGroups(string column, DateLayout layout)
+    {
+        if (_dates.TryGetValue(column, out var known)) return known;
+        var text = layout.HasNames || layout.HasHalves ? Lower(column) : column;
+
+        // The zeros make sure that there are six groups, and stand for a time that is not given.
+        var expression = $"[0-9]{{1,{DateLayout.DigitsMost}}}" + (layout.HasNames ? "|" + string.Join('|', DateLayout.MonthNames) : "");
+        var tokens = Tokens(Append(text, " 0 0 0 0 0 0"), expression, "0");
+        var first = _graph.Node("Slice", [tokens, _graph.Constant("from", [0L]), _graph.Constant("to", [(long)DateLayout.Groups]), _graph.Constant("axis", [2L])]);
+        string ToInt(string digits) => _graph.Node("Cast", [digits], Attribute("to", (long)TensorElementType.Int64));
+        string groups;
+        if (layout.HasNames)
+        {
+            var month = _graph.Node(
+                Ml, "LabelEncoder", [first], 1, Attribute("keys_strings", DateLayout.MonthNames),
+                Attribute("values_int64s", Enumerable.Range(1, 12).Select(i => (long)i)), Attribute("default_int64", 0L))[0];
+            var isName = _graph.Node("Greater", [month, _graph.Scalar("i", 0L)]);
+            var digits = _graph.Node("Where", [isName, _graph.Constant("zero", ["0"], 1), first]);
+            groups = _graph.Node("Where", [isName, month, ToInt(digits)]);
+        }
+        else
+        {
+            groups = ToInt(first);
+        }
+        string? Says(string form) => layout.HasHalves
+            ? _graph.Node("Reshape", [_graph.Node("RegexFullMatch", [text], Attribute("pattern", form)), _graph.Constant("column", [-1L, 1L])])
+            : null;
+        return _dates[column] = (groups, Says(DateLayout.MorningForm), Says(DateLayout.AfternoonForm));
     }
 
     private string? Codes()

@@ -33,6 +33,7 @@ internal sealed class GeneratedTable(int seed)
             Add("active", ColumnTypes.Boolean, _random.NextDouble() < 0.5 ? "yes" : "no");
             Add("signup", ColumnTypes.Date, Missing(0.1) ? null : date.ToString("d/M/yyyy", CultureInfo.InvariantCulture));
             Add("last seen", ColumnTypes.DateTime, Missing(0.1) ? null : date.ToString("yyyy-MM-dd'T'HH:mm:ss", CultureInfo.InvariantCulture));
+            Add("called", ColumnTypes.DateTime, Missing(0.1) ? null : date.ToString("MMM d, yyyy h:mm tt", CultureInfo.InvariantCulture));
             Add("comment", ColumnTypes.Text, Missing(0.1) ? null : words + (complaint ? " REFUND!" : ""));
             Add("customer", ColumnTypes.Id, $"c-{row}");
             Add("email", ColumnTypes.Email, Missing(0.2) ? null : $"user{row}@{Pick(["Mail.example", "corp.example", "school.example"])}");
@@ -56,7 +57,7 @@ internal sealed class GeneratedTable(int seed)
         [
             null, "", " ", "unseen", "0:basic", "1/2/99", "31/12/1969", "2024-02-30T25:61:99", "99999999999999999999", "Basic", "PRO", "GRÖSSER größer",
             "late late LATE", "@", "a@b@c", "HTTP://X.Y/z", "://", "~", "12~ab", "+1 (555) 0100-999", "\u65e5\u672c\u8a9e", "refund.", "C85",
-            "2023-13-01", "0/0/0", "5/6/24", "29/2/2024", "2024-02-29T23:59:59.999+02:00",
+            "2023-13-01", "0/0/0", "5/6/24", "jan 5, 2020 12:01 AM", "Sept 05 2021 12:59 pm", "December 31 1999 11PM", "mar apr may 1 2 3 4", "feb", "29/2/2024", "2024-02-29T23:59:59.999+02:00",
         ];
         float[] numbers =
         [
