@@ -162,7 +162,7 @@ public sealed class TabularTrainerTests
     {
         var table = new GeneratedTable(1).Make(TaskKinds.Classification, 50);
 
-        var refusal = Assert.Throws<TrainingException>(() => Train(table, new() { [name] = value }));
+        var refusal = Assert.Throws<TrainingRefusedException>(() => Train(table, new() { [name] = value }));
 
         Assert.Contains(message, refusal.Message);
     }
@@ -172,7 +172,7 @@ public sealed class TabularTrainerTests
     {
         var table = new GeneratedTable(1).Make(TaskKinds.Classification, 60);
         void Refused(TabularExamples examples, string message) =>
-            Assert.Contains(message, Assert.Throws<TrainingException>(() => Train(examples, Quick)).Message);
+            Assert.Contains(message, Assert.Throws<TrainingRefusedException>(() => Train(examples, Quick)).Message);
         var numbers = new GeneratedTable(1).Make(TaskKinds.Regression, 60);
 
         Refused(table with { Target = "churn" }, "no column 'churn'");
