@@ -50,6 +50,9 @@ internal sealed class OnnxGraphBuilder(string name)
     public string Constant(string hint, ReadOnlySpan<byte> values, params ReadOnlySpan<long> dimensions) =>
         Initializer(hint, TensorElementType.UInt8, values, values.Length, dimensions);
 
+    public string Constant(string hint, ReadOnlySpan<sbyte> values, params ReadOnlySpan<long> dimensions) =>
+        Initializer(hint, TensorElementType.Int8, MemoryMarshal.AsBytes(values), values.Length, dimensions);
+
     public string Constant(string hint, IReadOnlyList<string> values, params ReadOnlySpan<long> dimensions)
     {
         var tensor = new TensorProto { Name = Unique(hint), DataType = (int)TensorElementType.String };
