@@ -38,7 +38,7 @@ public sealed class DualSolverTests
         var (rows, labels) = Problem(60, 12, labelCount);
         var solver = new DualSolver(rows, labels, labelCount, loss);
         var order = Enumerable.Range(0, rows.Count).ToArray();
-        for (var epoch = 0; epoch < 400; epoch++) solver.Epoch(order, strength);
+        for (var epoch = 0; epoch < 2000; epoch++) solver.Epoch(order, strength);
 
         foreach (var (feature, label, gradient) in Gradient(solver.Weights, rows, labels, loss, strength))
             Assert.True(Math.Abs(gradient) < 5e-3, $"Feature {feature}, label {label}: gradient {gradient}.");
