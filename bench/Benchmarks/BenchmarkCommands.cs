@@ -4,7 +4,7 @@ namespace Atoll.Benchmarks;
 internal static class BenchmarkCommands
 {
     private const string Usage = """
-        accuracy --data <folder> [--only image|tabular[:<set>]] [--set name=value ...]
+        accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits
         onnx-run
             what a run, a session and a hit of the model cache cost
@@ -19,6 +19,7 @@ internal static class BenchmarkCommands
     {
         ["image"] = ImageAccuracy.Run,
         ["tabular"] = TabularAccuracy.Run,
+        ["text"] = TextAccuracy.Run,
     };
 
     public static int Run(string[] args)
