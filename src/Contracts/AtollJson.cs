@@ -8,8 +8,7 @@ namespace Atoll.Contracts;
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UseStringEnumConverter = true,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Skip,
-    RespectNullableAnnotations = true,
-    RespectRequiredConstructorParameters = true)]
+    RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(ApiKeyResponse))]
 [JsonSerializable(typeof(AuthorizationServerResponse))]
 [JsonSerializable(typeof(CallerResponse))]

@@ -209,12 +209,12 @@ public sealed class JobQueueTests : IAsyncLifetime
                     await WithAsync(db => _queue.RequeueAsync(db, broken, by, "broke", random.Next(2) == 0, default));
                     break;
                 case 4 when held.Count > 0:
-                    // The holder goes on, but no longer renews: a zombie that may try to end its job much later.
-                    _clock.Advance(TimeSpan.FromSeconds(random.Next(1, 40)));
+                    var (lively, renewer) = held[^1];
+                    await WithAsync(db => _queue.RenewAsync(db, lively.Id, renewer, default));
                     break;
                 default:
                     await RecoverAsync();
-                    _clock.Advance(TimeSpan.FromSeconds(random.Next(1, 700)));
+                    _clock.Advance(TimeSpan.FromSeconds(random.Next(4) == 0 ? 700 : random.Next(1, 5)));
                     break;
             }
         }
@@ -223,7 +223,8 @@ public sealed class JobQueueTests : IAsyncLifetime
 
         (Job Job, string Owner) TakeAny()
         {
-            var at = random.Next(held.Count);
+            // The newest is mostly alive; the older ones are zombies, whose leases have run out.
+            var at = random.Next(2) == 0 ? held.Count - 1 : random.Next(held.Count);
             var taken = held[at];
             held.RemoveAt(at);
             return taken;

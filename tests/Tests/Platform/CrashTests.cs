@@ -1,0 +1,173 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Net;
+using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text;
+using Atoll.Contracts;
+using Atoll.Tests.Tenancy;
+using Microsoft.Data.Sqlite;
+
+namespace Atoll.Tests.Platform;
+
+/// <summary>What a server that is killed, or asked to stop, leaves behind.</summary>
+[Collection(AloneCollection.Name)]
+public sealed class CrashTests : IDisposable
+{
+    private static readonly string[] Given = [Permissions.DatasetsRead, Permissions.ModelsRead, Permissions.Predict];
+
+    private readonly TestFolder _folder = new();
+
+    private string Data => Path.Combine(_folder.Path, "data");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_kill_at_any_moment_loses_no_acknowledged_write_and_leaves_nothing_half()
+    {
+        var seed = (int)(Stopwatch.GetTimestamp() & 0xFFFF);
+        TestContext.Current.TestOutputHelper!.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        var principals = new ConcurrentDictionary<string, string>();
+        var keys = new ConcurrentBag<CreatedApiKeyResponse>();
+        var tenants = new ConcurrentBag<CreatedTenantResponse>();
+        string? administrator = null;
+        for (var round = 0; round < 4; round++)
+        {
+            await using var server = await ChildServer.StartAsync(Data);
+            administrator ??= server.FirstKey;
+            using var client = server.ClientFor(administrator!);
+            await CheckAsync(server, client, principals, keys, tenants);
+            if (round == 3) break;
+
+            var writers = Enumerable.Range(0, 3).Select(writer => WriteAsync(client, $"r{round}w{writer}", principals, keys, tenants)).ToList();
+            await Task.Delay(random.Next(50, 1500));
+            await server.KillAsync();
+            await Task.WhenAll(writers);
+        }
+        Assert.NotEmpty(principals);
+        Assert.NotEmpty(keys);
+        Assert.NotEmpty(tenants);
+        TestContext.Current.TestOutputHelper.WriteLine($"{tenants.Count} tenants, {principals.Count} principals and {keys.Count} keys were acknowledged and found.");
+        CheckFile();
+    }
+
+    [Fact]
+    public async Task Ctrl_C_lets_running_requests_finish_and_ends_the_process_well()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent as on Unix.");
+        await using var server = await ChildServer.StartAsync(Data);
+        var address = new Uri(server.Address);
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync(address.Host, address.Port);
+        var stream = tcp.GetStream();
+        const string Body = """{ "name": "in-flight" }""";
+        var head = $"POST /api/v1/principals HTTP/1.1\r\nHost: {address.Authority}\r\nAuthorization: Bearer {server.FirstKey}\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\nExpect: 100-continue\r\n\r\n";
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(head));
+
+        // The server says 'continue' once the handler reads: from here on the request runs.
+        var buffer = new byte[4096];
+        var read = await stream.ReadAsync(buffer);
+        Assert.StartsWith("HTTP/1.1 100", Encoding.ASCII.GetString(buffer, 0, read));
+        var asked = Stopwatch.GetTimestamp();
+        server.SendInterrupt();
+        using var probe = server.ClientFor(server.FirstKey!);
+        while (await IsListeningAsync(address)) await Task.Delay(10);
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(Body));
+        read = await stream.ReadAsync(buffer);
+        Assert.StartsWith("HTTP/1.1 201", Encoding.ASCII.GetString(buffer, 0, read));
+
+        Assert.Equal(0, await server.WaitForExitAsync());
+        Assert.True(Stopwatch.GetElapsedTime(asked) < TimeSpan.FromSeconds(10), "It took more than 10 s to stop.");
+        await using var again = await ChildServer.StartAsync(Data);
+        using var client = again.ClientFor(server.FirstKey!);
+        Assert.Equal(HttpStatusCode.OK, await client.GetAsync("/api/v1/principals/in-flight").StatusAsync());
+    }
+
+    [Fact]
+    public async Task A_second_process_is_refused_with_a_sentence_and_exit_code_1()
+    {
+        await using var server = await ChildServer.StartAsync(Data);
+        var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => ChildServer.StartAsync(Data));
+        Assert.Contains("in use by another process", refusal.Message);
+        Assert.DoesNotContain("   at ", refusal.Message.Split('\n', 2)[1]);
+    }
+
+    private static async Task<bool> IsListeningAsync(Uri address)
+    {
+        using var tcp = new TcpClient();
+        try
+        {
+            await tcp.ConnectAsync(address.Host, address.Port);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Writes until the server is gone, and notes what was acknowledged.</summary>
+    private static async Task WriteAsync(
+        HttpClient client, string prefix, ConcurrentDictionary<string, string> principals, ConcurrentBag<CreatedApiKeyResponse> keys, ConcurrentBag<CreatedTenantResponse> tenants)
+    {
+        try
+        {
+            for (var i = 0; ; i++)
+            {
+                var principal = await client.CreatePrincipalAsync($"{prefix}-{i}", Given);
+                principals[principal.Name] = principal.Id;
+                keys.Add(await client.CreateKeyAsync(principal.Name));
+                if (i % 4 != 0) continue;
+                using var answer = await client.PostAsJsonAsync("/api/v1/tenants", new CreateTenantRequest { Name = $"{prefix}-{i}" }, AtollJson.Default.CreateTenantRequest);
+                tenants.Add(await answer.ReadAsync<CreatedTenantResponse>(HttpStatusCode.Created));
+            }
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            // The server was killed; what was not acknowledged may or may not be there.
+        }
+    }
+
+    private static async Task CheckAsync(
+        ChildServer server, HttpClient client, ConcurrentDictionary<string, string> principals, ConcurrentBag<CreatedApiKeyResponse> keys, ConcurrentBag<CreatedTenantResponse> tenants)
+    {
+        var found = new Dictionary<string, PrincipalResponse>();
+        string? after = null;
+        do
+        {
+            var page = await client.GetFromJsonAsync($"/api/v1/principals?limit=1000&after={after}", AtollJson.Default.PagePrincipalResponse);
+            foreach (var principal in page!.Items) found[principal.Name] = principal;
+            after = page.Next;
+        }
+        while (after is not null);
+        foreach (var (name, id) in principals) Assert.Equal(id, found.GetValueOrDefault(name)?.Id);
+
+        // Also those that were not acknowledged are whole or absent.
+        foreach (var principal in found.Values.Where(principal => principal.Name != "admin")) Assert.Equal(Given, principal.Permissions);
+        foreach (var key in keys)
+        {
+            using var holder = server.ClientFor(key.Secret);
+            var me = await holder.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse);
+            Assert.Equal(key.Principal, me!.Principal);
+        }
+        foreach (var tenant in tenants)
+        {
+            using var holder = server.ClientFor(tenant.AdministratorKey.Secret);
+            var me = await holder.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse);
+            Assert.Equal((tenant.Tenant.Name, Permissions.OfTenant.Count), (me!.Tenant, me.Permissions.Count));
+        }
+    }
+
+    private void CheckFile()
+    {
+        using var connection = new SqliteConnection($"Data Source={Path.Combine(Data, "atoll.db")};Pooling=false");
+        connection.Open();
+        using var check = connection.CreateCommand();
+        check.CommandText = "PRAGMA integrity_check";
+        Assert.Equal("ok", check.ExecuteScalar());
+        check.CommandText = "SELECT COUNT(*) FROM pragma_foreign_key_check";
+        Assert.Equal(0L, check.ExecuteScalar());
+        Assert.Empty(Directory.EnumerateFiles(Path.Combine(Data, "tmp")));
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Atoll.Tests.Platform.Http;
+
+public sealed class OpenApiTests(TestServer server) : IClassFixture<TestServer>
+{
+    [Fact]
+    public async Task The_document_is_the_golden_one()
+    {
+        var document = await DocumentAsync();
+        Golden.Check("tests/Tests/Golden/openapi.v1.json", document.ToJsonString(new JsonSerializerOptions { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }) + "\n");
+    }
+
+    [Fact]
+    public async Task Every_route_of_the_API_has_a_name_a_summary_and_its_problems()
+    {
+        var paths = (await DocumentAsync())["paths"]!.AsObject();
+        var names = new HashSet<string>();
+        var wrong = new List<string>();
+        foreach (var endpoint in server.Server.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>())
+        {
+            var path = "/" + endpoint.RoutePattern.RawText!.Trim('/');
+            if (!path.StartsWith("/api/", StringComparison.Ordinal)) continue;
+            foreach (var method in endpoint.Metadata.GetRequiredMetadata<HttpMethodMetadata>().HttpMethods)
+            {
+                if (paths[path]?[method.ToLowerInvariant()] is not JsonObject operation)
+                {
+                    wrong.Add($"{method} {path} is not in the document.");
+                    continue;
+                }
+                if (operation["operationId"]?.GetValue<string>() is not { Length: > 0 } name || !names.Add(name)) wrong.Add($"{method} {path} has no name of its own.");
+                if (operation["summary"]?.GetValue<string>() is not { Length: > 0 }) wrong.Add($"{method} {path} has no summary.");
+                if (operation["responses"]!.AsObject().All(response => !response.Key.StartsWith('2'))) wrong.Add($"{method} {path} has no answer of success.");
+                var isOpen = endpoint.Metadata.GetMetadata<OpenToAnybody>() is not null;
+                if (!isOpen && operation["security"]?.AsArray().Count is not 1) wrong.Add($"{method} {path} has no security.");
+                if (!isOpen && operation["responses"]!["401"] is null) wrong.Add($"{method} {path} has no 401.");
+                if (operation["requestBody"]?["content"] is JsonObject contents && contents.Any(content => content.Value!["example"] is null && content.Value["examples"] is null))
+                    wrong.Add($"{method} {path} has a body without an example: add .WithExample(...).");
+            }
+        }
+        Assert.Empty(wrong);
+    }
+
+    private async Task<JsonNode> DocumentAsync()
+    {
+        using var client = server.ClientFor(null);
+        return JsonNode.Parse(await client.GetStringAsync("/openapi/v1.json"))!;
+    }
+}

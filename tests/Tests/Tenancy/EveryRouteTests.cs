@@ -1,0 +1,243 @@
+using System.Net;
+using System.Text;
+using System.Text.RegularExpressions;
+using Atoll.Contracts;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Atoll.Tests.Tenancy;
+
+/// <summary>Walks every route of the running server with another tenant's names and ids.</summary>
+public sealed partial class EveryRouteTests : IAsyncLifetime
+{
+    /// <summary>
+    /// What an administrator of another tenant gets. Every route has a row; a new route without one fails the test.
+    /// Parameters are filled with the victim's real values (<see cref="VictimTenant.Values"/>).
+    /// </summary>
+    private static readonly Dictionary<string, Attack> Table = new()
+    {
+        // Tenancy
+        ["GET /api/v1/me"] = Attack.Own,
+        ["POST /api/v1/tenants"] = Attack.Forbidden("""{ "name": "stolen" }"""),
+        ["GET /api/v1/tenants"] = Attack.Forbidden(),
+        ["GET /api/v1/tenants/{tenant}"] = Attack.Forbidden(),
+        ["DELETE /api/v1/tenants/{tenant}"] = Attack.Forbidden(),
+        ["POST /api/v1/tenants/{tenant}/keys"] = Attack.Forbidden(),
+        ["POST /api/v1/principals"] = Attack.Creating("""{ "name": "attackers-principal", "email": "victim@example.com" }"""),
+        ["GET /api/v1/principals"] = Attack.Own,
+        ["GET /api/v1/principals/{principal}"] = Attack.NotFound(),
+        ["DELETE /api/v1/principals/{principal}"] = Attack.NotFound(),
+        ["GET /api/v1/principals/{principal}/grants"] = Attack.NotFound(),
+        ["PUT /api/v1/principals/{principal}/grants/{permission}"] = Attack.NotFound(),
+        ["DELETE /api/v1/principals/{principal}/grants/{permission}"] = Attack.NotFound(),
+        ["POST /api/v1/principals/{principal}/keys"] = Attack.NotFound("{}"),
+        ["GET /api/v1/principals/{principal}/keys"] = Attack.NotFound(),
+        ["DELETE /api/v1/principals/{principal}/keys/{key}"] = Attack.NotFound(),
+        ["POST /api/v1/principals/{principal}/key-pair"] = Attack.NotFound(),
+        ["PUT /api/v1/principals/{principal}/public-key"] = Attack.NotFound("""{ "publicKeyPem": "x", "proof": "x" }"""),
+        ["DELETE /api/v1/principals/{principal}/public-key"] = Attack.NotFound(),
+        ["GET /api/v1/principals/{principal}/refresh-tokens"] = Attack.NotFound(),
+        ["DELETE /api/v1/principals/{principal}/refresh-tokens/{token}"] = Attack.NotFound(),
+        ["POST /api/v1/oauth2/token"] = Attack.Refused(401, "grant_type=client_credentials&client_id=victim-principal&client_secret=x", Attack.Form),
+        ["POST /v2/oauth2/token"] = Attack.Refused(401, "grant_type=refresh_token&refresh_token=rft_victim", Attack.Form),
+        ["POST /api/v1/oauth2/revoke"] = Attack.Creating("token=rft_victim", Attack.Form),
+        ["GET /.well-known/jwks.json"] = Attack.Own,
+        ["GET /.well-known/oauth-authorization-server"] = Attack.Own,
+
+        // Training
+        ["POST /api/v1/runs"] = Attack.NotFound("""{ "dataset": "victim-dataset" }"""),
+        ["GET /api/v1/runs"] = Attack.Own,
+        ["GET /api/v1/runs/{run}"] = Attack.NotFound(),
+        ["POST /api/v1/runs/{run}:cancel"] = Attack.NotFound(),
+        ["GET /api/v1/runs/{run}/metrics"] = Attack.NotFound(),
+        ["GET /api/v1/runs/{run}/logs"] = Attack.NotFound(),
+        ["GET /api/v1/runs/{run}/events"] = Attack.NotFound(),
+
+        // Registry, promotion, deployments
+        ["GET /api/v1/models"] = Attack.Own,
+        ["GET /api/v1/models/{model}"] = Attack.NotFound(),
+        ["DELETE /api/v1/models/{model}"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}/versions"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}/versions/{version}"] = Attack.NotFound(),
+        ["DELETE /api/v1/models/{model}/versions/{version}"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}/versions/{version}/report"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}/versions/{version}/artifact"] = Attack.NotFound(),
+        ["PUT /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound("""{ "version": 1 }"""),
+        ["DELETE /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound(),
+        ["POST /api/v1/models/{model}:promote"] = Attack.NotFound("""{ "to": "staging" }"""),
+        ["GET /api/v1/models/{model}/promotions"] = Attack.NotFound(),
+        ["GET /api/v1/endpoints"] = Attack.Own,
+        ["GET /api/v1/endpoints/{endpoint}"] = Attack.NotFound(),
+
+        // The server itself
+        ["GET /healthz"] = Attack.Own,
+        ["GET /readyz"] = Attack.Own,
+        ["GET /openapi/{documentName}.json"] = new Attack(200) { Values = { ["documentName"] = "v1" } },
+    };
+
+    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=1000000"] };
+    private VictimTenant _victim = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _server.InitializeAsync();
+        _victim = await VictimTenant.CreateAsync(_server);
+    }
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public void Every_route_has_a_row_and_every_row_a_route()
+    {
+        var routes = Routes().Select(route => route.Key).ToList();
+        Assert.True(routes.Except(Table.Keys).ToList() is [], $"Add a row to {nameof(EveryRouteTests)} for: {string.Join(", ", routes.Except(Table.Keys))}");
+        Assert.True(Table.Keys.Except(routes).ToList() is [], $"There is no route any more for: {string.Join(", ", Table.Keys.Except(routes))}");
+    }
+
+    [Fact]
+    public async Task The_victim_has_a_row_in_every_table() => Assert.Empty(await _victim.EmptyTablesAsync());
+
+    [Fact]
+    public void Every_route_says_exactly_once_who_may_use_it()
+    {
+        foreach (var (key, endpoint) in Routes())
+        {
+            var marks = endpoint.Metadata.OfType<NeedsPermission>().Cast<object>().Concat(endpoint.Metadata.OfType<OpenToAnybody>()).Concat(endpoint.Metadata.OfType<OpenToCallers>()).ToList();
+            Assert.True(marks.Count == 1, $"{key} has {marks.Count} access marks.");
+            if (marks[0] is NeedsPermission needed) Assert.True(Permissions.All.Contains(needed.Permission), $"{key} needs the unknown permission '{needed.Permission}'.");
+        }
+    }
+
+    [Fact]
+    public async Task Another_tenants_administrator_finds_nothing_and_changes_nothing()
+    {
+        var before = await _victim.PictureAsync();
+        var (_, attacker) = await _server.CreateTenantAsync();
+        await attacker.CreatePrincipalAsync("own-principal");
+        var wrong = new List<string>();
+        foreach (var (key, _) in Routes())
+        {
+            if (!Table.TryGetValue(key, out var attack)) continue;
+            wrong.AddRange(await TryAsync(attacker, key, attack, _victim.Values));
+
+            // Half of the address is the attacker's own, the other half the victim's.
+            if (key.Contains("{principal}/") && key.Count(c => c == '{') > 1 && !key.Contains("{permission}"))
+                wrong.AddRange(await TryAsync(attacker, key, attack, new Dictionary<string, string>(_victim.Values) { ["principal"] = "own-principal" }));
+        }
+        Assert.Empty(wrong);
+        Assert.Equal(before, await _victim.PictureAsync());
+    }
+
+    [Fact]
+    public async Task The_victims_own_administrator_finds_all_of_it()
+    {
+        // The control: without it the walk above would also pass with names that exist nowhere.
+        var wrong = new List<string>();
+        foreach (var (key, _) in Routes().Where(route => route.Key.StartsWith("GET ", StringComparison.Ordinal) && Table.TryGetValue(route.Key, out var attack) && attack.Status == 404))
+        {
+            using var answer = await SendAsync(_victim.Administrator, key, Table[key], _victim.Values);
+            if (answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) wrong.Add($"{key}: {(int)answer.StatusCode}");
+        }
+        Assert.Empty(wrong);
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("atl_00000000000000000000000000000000")]
+    [InlineData("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.")]
+    public async Task Without_a_credential_that_works_nothing_is_answered_and_nothing_changes(string? credential)
+    {
+        var before = await _victim.PictureAsync();
+        using var nobody = _server.ClientFor(credential);
+        var wrong = new List<string>();
+        foreach (var (key, endpoint) in Routes())
+        {
+            if (!Table.TryGetValue(key, out var attack)) continue;
+            using var answer = await SendAsync(nobody, key, attack, _victim.Values);
+            var isOpen = endpoint.Metadata.GetMetadata<OpenToAnybody>() is not null;
+            if (isOpen ? (int)answer.StatusCode != attack.Status : answer.StatusCode != HttpStatusCode.Unauthorized) wrong.Add($"{key}: {(int)answer.StatusCode}");
+        }
+        Assert.Empty(wrong);
+        Assert.Equal(before, await _victim.PictureAsync());
+    }
+
+    [Fact]
+    public async Task A_principal_without_grants_is_refused_by_every_route_that_needs_one()
+    {
+        var (_, admin) = await _server.CreateTenantAsync();
+        await admin.CreatePrincipalAsync("nobody");
+        using var client = _server.ClientFor((await admin.CreateKeyAsync("nobody")).Secret);
+        var wrong = new List<string>();
+        foreach (var (key, endpoint) in Routes().Where(route => route.Endpoint.Metadata.GetMetadata<NeedsPermission>() is not null))
+        {
+            if (!Table.TryGetValue(key, out var attack)) continue;
+            using var answer = await SendAsync(client, key, attack, _victim.Values);
+            if (answer.StatusCode != HttpStatusCode.Forbidden) wrong.Add($"{key}: {(int)answer.StatusCode}");
+        }
+        Assert.Empty(wrong);
+    }
+
+    private async Task<IReadOnlyList<string>> TryAsync(HttpClient client, string key, Attack attack, IReadOnlyDictionary<string, string> values)
+    {
+        using var answer = await SendAsync(client, key, attack, values);
+        var text = await answer.Content.ReadAsStringAsync();
+        var status = (int)answer.StatusCode;
+        if (attack.Status == 200 ? status is < 200 or > 299 : status != attack.Status) return [$"{key}: {status} instead of {attack.Status}: {text}"];
+
+        // A refusal repeats the name that was asked for; an answer must not know it.
+        return status < 300
+            ? [.. _victim.Secrets.Where(secret => text.Contains(secret)).Select(secret => $"{key} shows '{secret}'")]
+            : [];
+    }
+
+    private static async Task<HttpResponseMessage> SendAsync(HttpClient client, string key, Attack attack, IReadOnlyDictionary<string, string> values)
+    {
+        var (method, pattern) = (key.Split(' ')[0], key.Split(' ')[1]);
+        var path = Parameter().Replace(pattern, match =>
+        {
+            var name = match.Groups["name"].Value;
+            return attack.Values.TryGetValue(name, out var own) || values.TryGetValue(name, out own!)
+                ? own
+                : throw new InvalidOperationException($"Give '{name}' a value in {nameof(VictimTenant)}.{nameof(VictimTenant.Values)} for {key}.");
+        });
+        using var request = new HttpRequestMessage(new HttpMethod(method), path);
+        if (attack.Body is not null) request.Content = new StringContent(attack.Body, Encoding.UTF8, attack.ContentType);
+        return await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+    }
+
+    private IReadOnlyList<(string Key, RouteEndpoint Endpoint)> Routes() =>
+    [
+        .. _server.Server.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()
+            .SelectMany(endpoint => (endpoint.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods ?? ["GET"])
+                .Select(method => (Key: $"{method} /{endpoint.RoutePattern.RawText!.Trim('/')}", endpoint)))
+            .OrderBy(route => route.Key, StringComparer.Ordinal),
+    ];
+
+    [GeneratedRegex(@"\{\**(?<name>[A-Za-z]+)[^}]*\}")]
+    private static partial Regex Parameter();
+
+    /// <summary>A request with the victim's names, and the status that another tenant's administrator must get; 200 stands for any success.</summary>
+    private sealed record Attack(int Status)
+    {
+        public const string Form = "application/x-www-form-urlencoded";
+
+        /// <summary>Shows or does only what is the caller's own.</summary>
+        public static Attack Own { get; } = new(200);
+
+        public string? Body { get; private init; }
+
+        public string ContentType { get; private init; } = "application/json";
+
+        public Dictionary<string, string> Values { get; } = [];
+
+        public static Attack NotFound(string? body = null) => new(404) { Body = body };
+
+        public static Attack Forbidden(string? body = null) => new(403) { Body = body };
+
+        public static Attack Refused(int status, string body, string contentType) => new(status) { Body = body, ContentType = contentType };
+
+        /// <summary>Succeeds, in the caller's own tenant; the victim must not notice.</summary>
+        public static Attack Creating(string body, string contentType = "application/json") => new(200) { Body = body, ContentType = contentType };
+    }
+}

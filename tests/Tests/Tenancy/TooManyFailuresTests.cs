@@ -1,0 +1,30 @@
+using System.Net;
+using Atoll.Contracts;
+
+namespace Atoll.Tests.Tenancy;
+
+public sealed class TooManyFailuresTests : IAsyncLifetime
+{
+    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=5"] };
+
+    public ValueTask InitializeAsync() => _server.InitializeAsync();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task A_guesser_is_refused_unread_and_its_neighbours_go_on()
+    {
+        using var guesser = _server.ClientFor("atl_00000000000000000000000000000000");
+        Assert.Equal(HttpStatusCode.OK, await _server.Platform.GetAsync("/api/v1/me").StatusAsync());
+        for (var i = 0; i < 5; i++) Assert.Equal(HttpStatusCode.Unauthorized, await guesser.GetAsync("/api/v1/me").StatusAsync());
+        using var refused = await guesser.GetAsync("/api/v1/me");
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+        Assert.Contains(ProblemCodes.TooManyFailedCredentials, await refused.Content.ReadAsStringAsync());
+        using var token = await guesser.PostAsync("/api/v1/oauth2/token", new FormUrlEncodedContent(new Dictionary<string, string> { ["grant_type"] = "refresh_token", ["refresh_token"] = "x" }));
+        Assert.Equal(HttpStatusCode.TooManyRequests, token.StatusCode);
+
+        // From the same address, with a key that worked before.
+        Assert.Equal(HttpStatusCode.OK, await _server.Platform.GetAsync("/api/v1/me").StatusAsync());
+    }
+}

@@ -1,0 +1,136 @@
+using System.Security.Cryptography;
+using System.Text;
+using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Deployments;
+using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
+using Atoll.Promotion;
+using Atoll.Registry;
+using Atoll.Tenancy;
+using Atoll.Training;
+using Microsoft.Data.Sqlite;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Atoll.Tests.Tenancy;
+
+/// <summary>A tenant that has one row in every table, and a picture of all it has.</summary>
+internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tenant, HttpClient administrator)
+{
+    private static readonly DateTime Then = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    /// <summary>A real value for every route parameter.</summary>
+    public required IReadOnlyDictionary<string, string> Values { get; init; }
+
+    public HttpClient Administrator => administrator;
+
+    public string TenantId => tenant.Tenant.Id;
+
+    /// <summary>Words that no answer to another tenant may hold.</summary>
+    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission")).Select(value => value.Value);
+
+    /// <summary>A second one in the same server, whose ids differ.</summary>
+    public static Task<VictimTenant> CreateOtherAsync(TestServer server) => CreateAsync(server, "bystander");
+
+    public static async Task<VictimTenant> CreateAsync(TestServer server, string mark = "victim")
+    {
+        var (tenant, administrator) = await server.CreateTenantAsync();
+        var principal = await administrator.CreatePrincipalAsync("victim-principal", [Permissions.Predict], "victim@example.com");
+        var key = await administrator.CreateKeyAsync("victim-principal");
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        var blobs = scope.ServiceProvider.GetRequiredService<BlobStore>();
+        var artifact = await blobs.WriteAsync(tenant.Tenant.Id, Encoding.UTF8.GetBytes("victim's model"), default);
+        var lineage = new ModelLineage
+        {
+            Run = $"run_{mark}", Dataset = "victim-dataset", DatasetVersion = 1, DatasetDigest = artifact.Digest, Recipe = "r", Seed = 1, CodeVersion = "1", Machine = "m",
+        };
+        var signature = new ModelSignature { Task = TaskKinds.Regression, SampleType = "tabular", Inputs = [], Outputs = [] };
+        db.AddRange(
+            new RefreshToken { Id = $"rft_{mark}", PrincipalId = principal.Id, Hash = ApiKeys.HashOf($"atr_{mark}"), CreatedUtc = Then },
+            new RepeatableRequest { PrincipalId = principal.Id, Key = "victim-key", Status = 201, Digest = "x", ExpiresUtc = DateTime.MaxValue },
+            new Job { Id = $"job_{mark}", Kind = TrainRun.Kind, Lane = "victim's lane", Subject = $"run_{mark}", State = JobState.Queued, AttemptsMax = 1, CreatedUtc = Then, NotBeforeUtc = DateTime.MaxValue },
+            new JobUsage { Lane = "victim's lane", Seconds = 1, UpdatedUtc = Then },
+            new Dataset { Id = $"dst_{mark}", Name = "victim-dataset", Type = "tabular", CreatedUtc = Then, LatestVersion = 1 },
+            new DatasetVersion
+            {
+                Id = $"dsv_{mark}", DatasetId = $"dst_{mark}", Number = 1, ManifestDigest = artifact.Digest, DataDigest = artifact.Digest, IndexDigest = artifact.Digest,
+                SampleCount = 1, Bytes = 1, CreatedUtc = Then,
+            },
+            new Model { Id = $"mdl_{mark}", Name = "victim-model", CreatedUtc = Then, LatestVersion = 1 },
+            new ModelVersion
+            {
+                Id = $"mdv_{mark}", ModelId = $"mdl_{mark}", Number = 1, Digest = artifact.Digest, Bytes = artifact.Bytes, ReportDigest = artifact.Digest, Algorithm = "a",
+                Signature = signature, Metrics = new() { ["rmse"] = 1 }, Lineage = lineage, CreatedUtc = Then,
+            },
+            new ModelAlias { ModelId = $"mdl_{mark}", Name = "victim-alias", Version = 1 },
+            new Endpoint { Id = $"end_{mark}", Name = "victim-model", ModelId = $"mdl_{mark}" },
+            new PromotionRecord { Id = $"prm_{mark}", ModelId = $"mdl_{mark}", Version = 1, To = Aliases.Staging, Promoted = true, Gates = [], By = "victim-principal", AtUtc = Then },
+            new Run
+            {
+                Id = $"run_{mark}", Experiment = "victim-experiment", State = RunStates.Succeeded, Dataset = "victim-dataset", DatasetVersion = 1, Model = "victim-model",
+                Seed = 1, Parameters = [], CreatedUtc = Then, EndedUtc = Then,
+            },
+            new RunMetric { RunId = $"run_{mark}", Name = "loss", Step = 1, Value = 1 },
+            new RunLog { RunId = $"run_{mark}", Number = 1, AtUtc = Then, Message = "victim's log" });
+        await db.SaveChangesAsync();
+        return new VictimTenant(server, tenant, administrator)
+        {
+            Values = new Dictionary<string, string>
+            {
+                ["tenant"] = tenant.Tenant.Name,
+                ["principal"] = "victim-principal",
+                ["permission"] = Permissions.DatasetsRead,
+                ["key"] = key.Id,
+                ["token"] = $"rft_{mark}",
+                ["dataset"] = "victim-dataset",
+                ["model"] = "victim-model",
+                ["endpoint"] = "victim-model",
+                ["version"] = "1",
+                ["alias"] = "victim-alias",
+                ["run"] = $"run_{mark}",
+            },
+        };
+    }
+
+    /// <summary>Tables in which this tenant has no row.</summary>
+    public async Task<IReadOnlyList<string>> EmptyTablesAsync()
+    {
+        var picture = await PictureAsync();
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        var tables = TenantRows.DependentsFirst(scope.ServiceProvider.GetRequiredService<PlatformDb>().Model);
+        return [.. tables.Where(table => !picture.Any(line => line.StartsWith(table + ":", StringComparison.Ordinal)))];
+    }
+
+    /// <summary>Every row and every blob of the tenant, as text.</summary>
+    public async Task<IReadOnlyList<string>> PictureAsync()
+    {
+        var lines = new List<string>();
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        var tables = TenantRows.DependentsFirst(scope.ServiceProvider.GetRequiredService<PlatformDb>().Model);
+        await using var connection = new SqliteConnection($"Data Source={Path.Combine(server.DataPath, "atoll.db")};Pooling=false");
+        await connection.OpenAsync();
+        foreach (var (table, column) in tables.Select(table => (table, "TenantId")).Append(("tenants", "Id")))
+        {
+            await using var command = connection.CreateCommand();
+            command.CommandText = $"SELECT * FROM \"{table}\" WHERE \"{column}\" = $tenant";
+            command.Parameters.AddWithValue("$tenant", TenantId);
+            await using var reader = await command.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+                lines.Add($"{table}: {string.Join(" | ", Enumerable.Range(0, reader.FieldCount).Select(i => $"{reader.GetName(i)}={(reader.GetValue(i) is byte[] bytes ? Convert.ToHexString(bytes) : reader.GetValue(i))}"))}");
+        }
+        var blobs = Path.Combine(server.DataPath, "blobs", TenantId);
+        if (Directory.Exists(blobs))
+        {
+            foreach (var file in Directory.EnumerateFiles(blobs, "*", SearchOption.AllDirectories))
+                lines.Add($"blob {Path.GetFileName(file)}: {Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file)))}");
+        }
+        lines.Sort(StringComparer.Ordinal);
+        return lines;
+    }
+}
