@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 namespace Atoll.Contracts;
 
 /// <summary>How wire records are written and read: camel case, nulls left out, unknown members skipped.</summary>
+/// <remarks>As nulls are left out, parameters of positional records cannot be demanded when reading.</remarks>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 
 namespace Atoll.Promotion;
@@ -10,7 +11,8 @@ internal static class PromotionModule
     {
         var models = api.MapGroup("/models").WithTags("Promotion");
         models.MapPost("/{model}:promote", PromoteModel.HandleAsync).Needs(Permissions.ModelsPromote)
-            .WithName("promoteModel").WithSummary("Move an environment's alias to a version when its gates hold.");
+            .WithName("promoteModel").WithSummary("Move an environment's alias to a version when its gates hold.")
+            .WithExample("""{ "version": 3, "to": "production", "gates": [{ "metric": "auc", "atLeast": 0.8 }] }""");
         models.MapGet("/{model}/promotions", PromoteModel.HandleListAsync).Needs(Permissions.ModelsRead)
             .WithName("listPromotions").WithSummary("Attempts to promote, newest first, with what the gates found.");
     }

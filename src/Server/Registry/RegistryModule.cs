@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
+using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 
 namespace Atoll.Registry;
@@ -33,7 +34,8 @@ internal static class RegistryModule
         models.MapGet("/{model}/versions/{version}/artifact", GetModelVersion.HandleArtifactAsync).Needs(Permissions.ModelsRead)
             .WithName("downloadModelVersion").WithSummary("The version's ONNX file.");
         models.MapPut("/{model}/aliases/{alias}", MoveAlias.HandleAsync).Needs(Permissions.ModelsWrite)
-            .WithName("moveAlias").WithSummary("Point an alias of your own at a version.");
+            .WithName("moveAlias").WithSummary("Point an alias of your own at a version.")
+            .WithExample("""{ "version": 3 }""");
         models.MapDelete("/{model}/aliases/{alias}", MoveAlias.HandleDeleteAsync).Needs(Permissions.ModelsPromote)
             .WithName("deleteAlias").WithSummary("Remove an alias; an endpoint without production alias answers with the latest version.");
     }

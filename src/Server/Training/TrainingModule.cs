@@ -1,6 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Platform;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 
 namespace Atoll.Training;
@@ -24,7 +25,8 @@ internal static class TrainingModule
     {
         var runs = api.MapGroup("/runs").WithTags("Runs");
         runs.MapPost("/", CreateRun.HandleAsync).Needs(Permissions.RunsWrite)
-            .WithName("createRun").WithSummary("Train a model on a dataset.");
+            .WithName("createRun").WithSummary("Train a model on a dataset.")
+            .WithExample("""{ "dataset": "telco-churn", "target": "Churn", "seed": 1, "minutesMax": 10 }""");
         runs.MapGet("/", ListRuns.HandleAsync).Needs(Permissions.RunsRead)
             .WithName("listRuns").WithSummary("Runs, newest first.");
         runs.MapGet("/{run}", ListRuns.HandleOneAsync).Needs(Permissions.RunsRead)

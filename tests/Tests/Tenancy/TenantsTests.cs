@@ -55,7 +55,25 @@ public sealed class TenantsTests(TestServer server) : IClassFixture<TestServer>
 
     [Fact]
     public async Task A_limit_that_is_no_number_is_refused() =>
-        Assert.Equal("400 invalid-body", await server.Platform.GetAsync("/api/v1/tenants?limit=many").CodeAsync());
+        Assert.Equal("400 invalid-field", await server.Platform.GetAsync("/api/v1/tenants?limit=many").CodeAsync());
+
+    [Theory]
+    [InlineData("{}")]
+    [InlineData("""{ "name": null }""")]
+    [InlineData("""{ "name": 7 }""")]
+    [InlineData("{")]
+    [InlineData("[]")]
+    [InlineData("")]
+    public async Task A_body_that_cannot_be_read_is_a_problem_and_no_failure(string body) => Assert.Equal(
+        "400 invalid-body", await server.Platform.PostAsync("/api/v1/tenants", new StringContent(body, System.Text.Encoding.UTF8, "application/json")).CodeAsync());
+
+    [Fact]
+    public async Task Wrong_addresses_methods_and_types_of_body_are_problems_too()
+    {
+        Assert.Equal("404 not-found", await server.Platform.GetAsync("/api/v1/nothing").CodeAsync());
+        Assert.Equal("405 method-not-allowed", await server.Platform.PutAsync("/api/v1/tenants", null).CodeAsync());
+        Assert.Equal("415 unsupported-media-type", await server.Platform.PostAsync("/api/v1/tenants", new StringContent("name=x", System.Text.Encoding.UTF8, "application/x-www-form-urlencoded")).CodeAsync());
+    }
 
     [Fact]
     public async Task The_platforms_administrator_lets_a_tenant_that_lost_its_keys_in_again()

@@ -22,7 +22,9 @@ public sealed partial class EdgeTests
     {
         ["Platform"] = [],
         ["Tenancy"] = [],
-        ["Datasets"] = [],
+
+        // Datasets hand samples to trainers in the trainers' own form (Training/Examples.cs).
+        ["Datasets"] = ["Training"],
         ["Training"] = ["Datasets", "Deployments", "Registry"],
         ["Registry"] = ["Deployments"],
         ["Promotion"] = ["Deployments", "Registry"],

@@ -39,7 +39,9 @@ public sealed partial class SourceRuleTests
     [Fact]
     public void Every_type_says_in_a_sentence_what_it_is()
     {
-        var wrong = new List<string>();
+        // One part of a partial type says it for all.
+        var silent = new Dictionary<string, string>();
+        var told = new HashSet<string>();
         foreach (var (path, text) in SourceTree.Files("src", ".cs"))
         {
             var lines = text.Split('\n');
@@ -47,12 +49,14 @@ public sealed partial class SourceRuleTests
             {
                 // Types of a file, not those nested in others.
                 if (!OuterType().IsMatch(lines[i])) continue;
+                var name = TypeDeclaration().Match(lines[i]).Groups["name"].Value;
                 var above = i - 1;
                 while (above >= 0 && (lines[above].StartsWith('[') || lines[above].StartsWith(' ') || lines[above].StartsWith(')') || lines[above].StartsWith('#'))) above--;
-                if (above < 0 || !lines[above].StartsWith("///", StringComparison.Ordinal)) wrong.Add($"{path}:{i + 1}");
+                if (above >= 0 && lines[above].StartsWith("///", StringComparison.Ordinal)) told.Add(name);
+                else silent[name] = $"{path}:{i + 1}";
             }
         }
-        Assert.Empty(wrong);
+        Assert.Empty(silent.Where(type => !told.Contains(type.Key)).Select(type => type.Value));
     }
 
     [Fact]

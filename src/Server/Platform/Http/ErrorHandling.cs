@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Text.Json;
+using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Data.Sqlite;
@@ -24,6 +26,9 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         {
             BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
                 "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),
+            BadHttpRequestException bad when UnreadParameter().Match(bad.Message) is { Success: true } parameter => HttpProblems.InvalidField(
+                JsonNamingPolicy.CamelCase.ConvertName(parameter.Groups["name"].Value), $"cannot be read from '{parameter.Groups["value"].Value}'",
+                "Send what /openapi/v1.json describes for this route."),
             BadHttpRequestException bad => HttpProblems.InvalidBody(Innermost(bad)) with { Status = bad.StatusCode },
             DbUpdateConcurrencyException => HttpProblems.LostRace(),
             DbUpdateException { InnerException: SqliteException { SqliteErrorCode: 19 } } => HttpProblems.LostRace(),
@@ -44,6 +49,10 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         await ProblemWriter.WriteAsync(context, problem);
         return true;
     }
+
+    // The framework tells the parameter and its value only in the text.
+    [GeneratedRegex("""^Failed to bind parameter "\S+ (?<name>\w+)" from "(?<value>.{0,100})""")]
+    private static partial Regex UnreadParameter();
 
     private static Problem Unavailable(string what) => new(503, ProblemCodes.StorageUnavailable, what, "Try again in a moment.");
 
