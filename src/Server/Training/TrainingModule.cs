@@ -1,7 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Platform;
-using Atoll.Platform.Jobs;
 using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
 using Atoll.Platform.Security;
 
 namespace Atoll.Training;

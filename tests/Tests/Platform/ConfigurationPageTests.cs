@@ -45,6 +45,8 @@ public sealed partial class ConfigurationPageTests(TestServer server) : IClassFi
         property.GetValue(defaults) is { } value ? $"`{Convert.ToString(value, CultureInfo.InvariantCulture)}`" : "none";
 
     private static string RangeOf(PropertyInfo property) => property.GetCustomAttribute<RangeAttribute>() is { } range
-        ? string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} to {range.Maximum}")
+        ? Convert.ToDouble(range.Maximum, CultureInfo.InvariantCulture) >= int.MaxValue
+            ? string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} or more")
+            : string.Create(CultureInfo.InvariantCulture, $"{range.Minimum} to {range.Maximum}")
         : property.PropertyType == typeof(bool) ? "true, false" : "text";
 }
