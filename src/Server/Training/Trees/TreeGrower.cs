@@ -281,14 +281,17 @@ internal sealed unsafe class TreeGrower
         var bestGain = best.Gain;
         var bestBin = -1;
         var bestSum = Vector128<int>.Zero;
+        var count = sum.GetElement(2);
+        var most = leaf.Count - least;
         for (var bin = 0; bin < last; bin++)
         {
-            var here = bins[bin];
-            if (here.GetElement(2) == 0) continue;
-            sum += here;
-            var count = sum.GetElement(2);
+            // In small leaves most bins are empty.
+            var here = ((int*)(bins + bin))[2];
+            if (here == 0) continue;
+            sum += bins[bin];
+            count += here;
             if (count < least) continue;
-            if (leaf.Count - count < least) break;
+            if (count > most) break;
             var left = Vector128.ConvertToSingle(sum) * units;
             var right = total - left;
             var leftHessian = left.GetElement(1);
