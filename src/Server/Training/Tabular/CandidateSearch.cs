@@ -70,7 +70,6 @@ internal sealed class CandidateSearch
             _report.Log($"Trees are left out: {_target.Outputs} labels would need as many trees an iteration.");
         if (useTrees && !(results.Count > 0 && IsLate(0.5)))
         {
-            _report.Progress("boosted trees", 0.1);
             foreach (var scale in Scales())
             {
                 if (results.Count > 0 && IsLate(0.6)) break;
@@ -282,7 +281,8 @@ internal sealed class CandidateSearch
         {
             _report.Metric($"{kind}/train/{MetricName}", Unit(train), iteration);
             _report.Metric($"{kind}/validation/{MetricName}", Unit(validation), iteration);
-            if (iteration % 10 == 0) _report.Progress("boosted trees", Math.Min(0.75, 0.1 + (0.65 * iteration / 500)));
+            var start = scale is { Logarithm: true } ? 0.45 : 0.1;
+            if (iteration % 10 == 0) _report.Progress("boosted trees", start + (0.35 * Math.Min(1, iteration / 500.0)));
         };
     }
 
