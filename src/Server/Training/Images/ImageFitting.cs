@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Atoll.Contracts;
 using Atoll.Training.Autodiff;
 
 namespace Atoll.Training.Images;
@@ -82,7 +83,7 @@ internal sealed class ImageFitting
             : 0;
     }
 
-    public string ScoreName => Images.IsMultiLabel ? "f1-micro" : "accuracy";
+    public string ScoreName => Images.IsMultiLabel ? MetricNames.MicroF1 : MetricNames.Accuracy;
 }
 
 /// <summary>What came out of a training.</summary>
