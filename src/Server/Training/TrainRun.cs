@@ -69,12 +69,9 @@ internal sealed class TrainRun(
 
     private async Task WriteOrderAsync(Run run, DatasetVersion dataset, string work, CancellationToken cancellationToken)
     {
-        var manifestPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.ManifestDigest, cancellationToken);
-        var manifest = JsonSerializer.Deserialize(await File.ReadAllBytesAsync(manifestPath, cancellationToken), AtollJson.Default.DatasetManifest)!;
         var order = new TrainingOrder
         {
-            SampleType = manifest.Type,
-            ManifestPath = manifestPath,
+            ManifestPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.ManifestDigest, cancellationToken),
             DataPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.DataDigest, cancellationToken),
             IndexPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.IndexDigest, cancellationToken),
             Target = run.Target,

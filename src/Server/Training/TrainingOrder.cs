@@ -5,9 +5,6 @@ namespace Atoll.Training;
 /// <summary>What a training process is told to do: <c>order.json</c> in its folder.</summary>
 internal sealed record TrainingOrder
 {
-    /// <summary>Type of the samples, <see cref="DatasetTypes"/>.</summary>
-    public required string SampleType { get; init; }
-
     /// <summary>Files of the dataset version.</summary>
     public required string ManifestPath { get; init; }
 

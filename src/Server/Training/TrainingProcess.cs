@@ -1,7 +1,96 @@
+using System.Text.Json;
+using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Serving.Onnx;
+using Atoll.Training.Evaluation;
+using Atoll.Training.Images;
+using Atoll.Training.Tabular;
+using Atoll.Training.Text;
+
 namespace Atoll.Training;
 
-/// <summary>The child process in which a model is trained: <c>atoll train-worker FOLDER</c>.</summary>
+/// <summary>The child process in which a model is trained: <c>atoll train-worker FOLDER</c>. It knows no database and no tenant.</summary>
 internal static class TrainingProcess
 {
     public const string Verb = "train-worker";
+
+    /// <summary>Does what the order in the folder says. Reports go to <paramref name="output"/>, the results into the folder.</summary>
+    /// <returns>The exit code of the process.</returns>
+    public static int Run(string folder, TextWriter output, CancellationToken cancellationToken)
+    {
+        var report = new LineTrainingReport(output);
+        try
+        {
+            var order = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, TrainingFiles.Order)), TrainingJson.Default.TrainingOrder)!;
+            var result = Train(order, folder, report, cancellationToken);
+            File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Result), JsonSerializer.SerializeToUtf8Bytes(result, TrainingJson.Default.TrainingResult));
+            return 0;
+        }
+        catch (TrainingRefusedException refusal)
+        {
+            report.Refuse(refusal.Message);
+            return TrainingLine.RefusedExitCode;
+        }
+    }
+
+    private static TrainingResult Train(TrainingOrder order, string folder, ITrainingReport report, CancellationToken cancellationToken)
+    {
+        var settings = new TrainingSettings
+        {
+            Seed = order.Seed,
+            TimeLimit = order.MinutesMax is { } minutes ? TimeSpan.FromMinutes(minutes) : null,
+            Parameters = order.Parameters,
+        };
+        report.Progress("reading data", 0);
+        var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(order.ManifestPath), AtollJson.Default.DatasetManifest)!;
+        using var pack = SamplePackReader.Open(order.DataPath, order.IndexPath);
+        var reader = new ExampleReader(pack, manifest);
+        var (trained, evaluate) = manifest.Type switch
+        {
+            DatasetTypes.Tabular => TrainTabular(reader, order, settings, report, cancellationToken),
+            DatasetTypes.Text => TrainText(reader, manifest, order, settings, report, cancellationToken),
+            DatasetTypes.Image => TrainImages(reader, manifest, order, settings, report, cancellationToken),
+            _ => throw new TrainingRefusedException($"There is no trainer for {manifest.Type} samples."),
+        };
+
+        // Measured on the finished file with raw held-out samples: the scores are those of what will be served.
+        report.Progress("evaluating", 0);
+        using var session = OnnxSession.Load(trained.Onnx);
+        var evaluation = evaluate(session, trained.Signature);
+        report.Progress("evaluating", 1);
+        File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Model), trained.Onnx);
+        return new TrainingResult
+        {
+            Algorithm = trained.Algorithm,
+            Signature = trained.Signature,
+            Report = new ModelReportResponse
+            {
+                Evaluation = evaluation,
+                Candidates = [.. trained.Candidates.Select(candidate => new CandidateResponse(candidate.Name, candidate.Metric, candidate.Score))],
+                Preparation = trained.Preparation,
+            },
+        };
+    }
+
+    private static Trained TrainTabular(
+        ExampleReader reader, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
+    {
+        var train = reader.ReadTabular(Split.Train, order.Target!, targetIsClass: false, order.RowsMax, order.Seed);
+        return new Trained(
+            TabularTrainer.Train(train, settings, report, cancellationToken),
+            (session, signature) => ModelEvaluator.Evaluate(
+                session, signature, reader.ReadTabular(Split.Test, order.Target!, targetIsClass: false, order.RowsMax, order.Seed), cancellationToken));
+    }
+
+    private static Trained TrainText(
+        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken) =>
+        new(TextTrainer.Train(reader.ReadTexts(Split.Train, order.RowsMax, order.Seed), manifest.Schema.MultiLabel, settings, report, cancellationToken),
+            (session, signature) => ModelEvaluator.Evaluate(session, signature, reader.ReadTexts(Split.Test, order.RowsMax, order.Seed), cancellationToken));
+
+    private static Trained TrainImages(
+        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken) =>
+        new(ImageTrainer.Train(reader.ReadImages(Split.Train, order.RowsMax, order.Seed), manifest.Schema.MultiLabel, settings, report, cancellationToken),
+            (session, signature) => ModelEvaluator.Evaluate(session, signature, reader.ReadImages(Split.Test, order.RowsMax, order.Seed), cancellationToken));
+
+    private sealed record Trained(TrainedModel Model, Func<OnnxSession, ModelSignature, EvaluationReport> Evaluate);
 }

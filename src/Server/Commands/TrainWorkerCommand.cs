@@ -1,0 +1,34 @@
+using System.CommandLine;
+using Atoll.Training;
+
+namespace Atoll.Commands;
+
+/// <summary>The hidden verb by which the server starts a training in a process of its own.</summary>
+internal static class TrainWorkerCommand
+{
+    public static Command Create()
+    {
+        var folder = new Argument<string>("folder") { Description = "Folder with the order; the results go there." };
+        var command = new Command(TrainingProcess.Verb, "Train a model as the server orders. Started by the server only.") { folder };
+        command.Hidden = true;
+        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(folder), cancellationToken));
+        return command;
+    }
+
+    private static Task<int> RunAsync(string folder, CancellationToken cancellationToken)
+    {
+        // Standard input is a pipe that the server holds open; its end means that the server is gone, however it went.
+        var orphaned = new Thread(() =>
+        {
+            Console.OpenStandardInput().CopyTo(Stream.Null);
+            Environment.Exit(1);
+        })
+        { IsBackground = true };
+        orphaned.Start();
+
+        // Libraries may print; what they print must not mix with the report.
+        var report = new StreamWriter(Console.OpenStandardOutput());
+        Console.SetOut(Console.Error);
+        return Task.FromResult(TrainingProcess.Run(folder, report, cancellationToken));
+    }
+}
