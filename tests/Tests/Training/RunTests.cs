@@ -1,0 +1,200 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using Atoll.Contracts;
+using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Atoll.Tests.Training;
+
+public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
+{
+    private static readonly Dictionary<string, string> Quick = new() { ["trees"] = "20", ["folds"] = "2" };
+
+    [Fact]
+    public async Task A_run_makes_a_version_that_predicts()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(400));
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = Quick }));
+
+        Assert.True(run.State == RunStates.Succeeded, run.Error);
+        Assert.Equal(1, run.ModelVersion);
+        Assert.True(run.Metrics![MetricNames.Accuracy] > 0.8, $"accuracy {run.Metrics[MetricNames.Accuracy]}");
+
+        var version = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/latest", AtollJson.Default.ModelVersionResponse))!;
+        Assert.Equal(run.Id, version.Lineage.Run);
+        Assert.Equal(["no", "yes"], version.Signature.Labels);
+        Assert.Equal(Aliases.Latest, Assert.Single(version.Aliases));
+
+        var endpoint = (await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse))!;
+        Assert.Equal((1, Aliases.Latest), (endpoint.Version, endpoint.Alias));
+
+        var report = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1/report", AtollJson.Default.ModelReportResponse))!;
+        Assert.Equal(report.Evaluation.SampleCount, report.Evaluation.ConfusionMatrix!.Sum(row => row.Sum()));
+        Assert.NotEmpty(report.Candidates);
+        var metrics = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/metrics", AtollJson.Default.PageRunMetricResponse))!;
+        Assert.NotEmpty(metrics.Items);
+    }
+
+    [Fact]
+    public async Task The_same_seed_gives_the_same_file_and_numbers_are_never_used_again()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(200));
+        var request = new CreateRunRequest { Dataset = "leads", Seed = 7, Parameters = Quick };
+        await FollowAsync(client, await StartAsync(client, request));
+        await FollowAsync(client, await StartAsync(client, request));
+        var first = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1", AtollJson.Default.ModelVersionResponse))!;
+        var second = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/2", AtollJson.Default.ModelVersionResponse))!;
+        Assert.Equal(first.Digest, second.Digest);
+
+        using (var refused = await client.DeleteAsync("/api/v1/models/leads/versions/2")) Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+        using (var deleted = await client.DeleteAsync("/api/v1/models/leads/versions/1")) Assert.Equal(HttpStatusCode.NoContent, deleted.StatusCode);
+        var third = await FollowAsync(client, await StartAsync(client, request));
+        Assert.Equal(3, third.ModelVersion);
+    }
+
+    [Fact]
+    public async Task A_run_that_cannot_be_trained_fails_once_with_words_for_its_owner()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(200));
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest
+        {
+            Dataset = "leads",
+            Parameters = new Dictionary<string, string> { ["tress"] = "20" },
+        }));
+        Assert.Equal(RunStates.Failed, run.State);
+        Assert.Equal(1, run.Attempt);
+        Assert.Contains("tress", run.Error);
+        Assert.Contains("trees", run.Error);
+        using var absent = await client.GetAsync("/api/v1/models/leads");
+        Assert.Equal(HttpStatusCode.NotFound, absent.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_running_run_stops_when_it_is_cancelled_and_its_process_is_gone()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(5_000));
+        var id = await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { ["trees"] = "2000", ["learning-rate"] = "0.001" } });
+        await foreach (var said in EventsAsync(client, id))
+        {
+            if (said.Run.Stage is null) continue;
+            using var cancelled = await client.PostAsync($"/api/v1/runs/{id}:cancel", null);
+            Assert.Equal(HttpStatusCode.Accepted, cancelled.StatusCode);
+            break;
+        }
+        var run = await FollowAsync(client, id);
+        Assert.Equal(RunStates.Cancelled, run.State);
+        using var again = await client.PostAsync($"/api/v1/runs/{id}:cancel", null);
+        Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
+        Assert.DoesNotContain(Process.GetProcesses(), process => IsWorkerOf(process, server.DataPath));
+    }
+
+    [Fact]
+    public async Task A_run_goes_on_after_its_process_was_killed()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(3_000));
+        var id = await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { ["trees"] = "150", ["folds"] = "2" } });
+        await foreach (var said in EventsAsync(client, id))
+        {
+            if (said.Run.Stage is null) continue;
+            foreach (var worker in Process.GetProcesses().Where(process => IsWorkerOf(process, server.DataPath))) worker.Kill();
+            break;
+        }
+        var run = await FollowAsync(client, id);
+        Assert.True(run.State == RunStates.Succeeded, run.Error);
+        Assert.Equal(2, run.Attempt);
+    }
+
+    [Theory]
+    [InlineData("nothing-there", null, null, HttpStatusCode.NotFound, ProblemCodes.NotFound)]
+    [InlineData("leads", "no-column", null, HttpStatusCode.BadRequest, ProblemCodes.InvalidField)]
+    [InlineData("leads", null, "Not A Name", HttpStatusCode.BadRequest, ProblemCodes.InvalidField)]
+    public async Task A_request_that_cannot_be_meant_is_refused_and_leaves_nothing(
+        string dataset, string? target, string? model, HttpStatusCode status, string code)
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(100));
+        using var answer = await client.PostAsJsonAsync(
+            "/api/v1/runs", new CreateRunRequest { Dataset = dataset, Target = target, Model = model }, AtollJson.Default.CreateRunRequest);
+        Assert.Equal(status, answer.StatusCode);
+        Assert.Contains($"\"code\":\"{code}\"", await answer.Content.ReadAsStringAsync());
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        Assert.False(await db.Jobs().AnyAsync(job => job.Kind == "training.run"));
+    }
+
+    /// <summary>A table whose label depends on two of its columns.</summary>
+    private static string Table(int rows)
+    {
+        var random = new Random(11);
+        var text = new StringBuilder("age,plan,calls,signed\n");
+        for (var i = 0; i < rows; i++)
+        {
+            var age = random.Next(18, 80);
+            var plan = random.Next(3) switch { 0 => "basic", 1 => "plus", _ => "pro" };
+            var calls = random.Next(0, 12);
+            var signed = (age > 45 ? 1 : 0) + (plan == "pro" ? 1 : 0) + (random.NextDouble() < 0.05 ? 1 : 0) > 1;
+            text.Append(CultureInfo.InvariantCulture, $"{age},{plan},{calls},{(signed ? "yes" : "no")}\n");
+        }
+        return text.ToString();
+    }
+
+    private static async Task UploadAsync(HttpClient client, string name, string csv)
+    {
+        using var form = new MultipartFormDataContent
+        {
+            { new StringContent(name), "name" },
+            { new StringContent(DatasetTypes.Tabular), "type" },
+            { new StringContent("signed"), "label" },
+            { new StringContent(csv), "file", "leads.csv" },
+        };
+        using var answer = await client.PostAsync("/api/v1/datasets?wait=true", form);
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    private static async Task<string> StartAsync(HttpClient client, CreateRunRequest request)
+    {
+        using var answer = await client.PostAsJsonAsync("/api/v1/runs", request, AtollJson.Default.CreateRunRequest);
+        Assert.True(answer.StatusCode == HttpStatusCode.Accepted, await answer.Content.ReadAsStringAsync());
+        return (await answer.Content.ReadFromJsonAsync(AtollJson.Default.RunResponse))!.Id;
+    }
+
+    private static async Task<RunResponse> FollowAsync(HttpClient client, string id)
+    {
+        RunResponse? last = null;
+        await foreach (var said in EventsAsync(client, id)) last = said.Run;
+        return last!;
+    }
+
+    private static async IAsyncEnumerable<RunEvent> EventsAsync(HttpClient client, string id)
+    {
+        await using var stream = await client.GetStreamAsync($"/api/v1/runs/{id}/events");
+        var parser = System.Net.ServerSentEvents.SseParser.Create(
+            stream, (_, bytes) => System.Text.Json.JsonSerializer.Deserialize(bytes, AtollJson.Default.RunEvent)!);
+        await foreach (var item in parser.EnumerateAsync()) yield return item.Data;
+    }
+
+    private static bool IsWorkerOf(Process process, string dataPath)
+    {
+        try
+        {
+            var line = File.ReadAllText($"/proc/{process.Id}/cmdline");
+            return line.Contains("train-worker", StringComparison.Ordinal) && line.Contains(dataPath, StringComparison.Ordinal);
+        }
+        catch (IOException)
+        {
+            return false; // it ended meanwhile
+        }
+    }
+}
