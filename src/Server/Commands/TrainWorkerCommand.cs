@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Atoll.Cli;
 using Atoll.Training;
 
 namespace Atoll.Commands;
@@ -9,10 +10,8 @@ internal static class TrainWorkerCommand
     public static Command Create()
     {
         var folder = new Argument<string>("folder") { Description = "Folder with the order; the results go there." };
-        var command = new Command(TrainingProcess.Verb, "Train a model as the server orders. Started by the server only.") { folder };
-        command.Hidden = true;
-        command.SetAction((parsed, cancellationToken) => RunAsync(parsed.GetRequiredValue(folder), cancellationToken));
-        return command;
+        return new Verb(TrainingProcess.Verb, "Train a model as the server orders. Started by the server only.") { IsLocal = true, Hidden = true, Arguments = { folder } }
+            .Does((context, cancellationToken) => RunAsync(context.Get(folder), cancellationToken));
     }
 
     private static Task<int> RunAsync(string folder, CancellationToken cancellationToken)

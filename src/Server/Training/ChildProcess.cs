@@ -8,7 +8,7 @@ internal static class ChildProcess
     private static readonly TimeSpan MemoryCheckInterval = TimeSpan.FromMilliseconds(250);
 
     /// <summary>How a process ended.</summary>
-    public sealed record Exit(int Code, string ErrorOutput, bool OverMemory, long PeakBytes, TimeSpan Processor);
+    public sealed record Exit(int Code, string ErrorOutput, bool OverMemory);
 
     /// <summary>Runs <c>atoll train-worker</c> on a folder and hands every line that it writes to <paramref name="onLine"/>.</summary>
     /// <exception cref="OperationCanceledException">The process was killed because the token asked for it.</exception>
@@ -25,8 +25,7 @@ internal static class ChildProcess
         {
             while (await process.StandardOutput.ReadLineAsync(cancellationToken) is { } line) await onLine(line, cancellationToken);
             await process.WaitForExitAsync(cancellationToken);
-            var memory = await StopAsync(watcher, watch);
-            return new Exit(process.ExitCode, await errors, memory.Over, memory.PeakBytes, process.TotalProcessorTime);
+            return new Exit(process.ExitCode, await errors, await StopAsync(watcher, watch));
         }
         finally
         {
@@ -65,19 +64,18 @@ internal static class ChildProcess
         name is "PATH" or "SystemRoot" or "TEMP" or "TMP" or "LANG" or "TZ" or "LD_LIBRARY_PATH" or "ATOLL_NATIVE"
         || name.StartsWith("DOTNET_", StringComparison.Ordinal);
 
-    private static async Task<Memory> WatchMemoryAsync(Process process, long bytesMax, TimeProvider clock, CancellationToken cancellationToken)
+    /// <summary>Kills a process that takes more than it may; true when it did.</summary>
+    private static async Task<bool> WatchMemoryAsync(Process process, long bytesMax, TimeProvider clock, CancellationToken cancellationToken)
     {
-        long peak = 0;
         using var timer = new PeriodicTimer(MemoryCheckInterval, clock);
         try
         {
             while (await timer.WaitForNextTickAsync(cancellationToken) && !process.HasExited)
             {
                 process.Refresh();
-                peak = Math.Max(peak, process.WorkingSet64);
-                if (peak <= bytesMax) continue;
+                if (process.WorkingSet64 <= bytesMax) continue;
                 process.Kill(entireProcessTree: true);
-                return new Memory(true, peak);
+                return true;
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -88,10 +86,10 @@ internal static class ChildProcess
         {
             // It ended between the two looks.
         }
-        return new Memory(false, peak);
+        return false;
     }
 
-    private static async Task<Memory> StopAsync(Task<Memory> watcher, CancellationTokenSource watch)
+    private static async Task<bool> StopAsync(Task<bool> watcher, CancellationTokenSource watch)
     {
         await watch.CancelAsync();
         return await watcher;
@@ -109,6 +107,4 @@ internal static class ChildProcess
         }
         return string.Join('\n', lines);
     }
-
-    private sealed record Memory(bool Over, long PeakBytes);
 }
