@@ -6,6 +6,7 @@ using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Prediction;
 using Atoll.Promotion;
 using Atoll.Registry;
 using Atoll.Tenancy;
@@ -61,6 +62,13 @@ internal sealed class AtollServer : IAsyncDisposable
         {
             builder.Services.AddSingleton(folder);
             ConfigureWeb(builder, options);
+            builder.Services.AddPlatform(folder);
+            builder.Services.AddTenancy();
+            builder.Services.AddDatasets();
+            builder.Services.AddTraining(builder.Configuration);
+            builder.Services.AddRegistry();
+            builder.Services.AddDeployments();
+            builder.Services.AddPrediction();
             configure?.Invoke(builder);
 
             var app = builder.Build();
@@ -184,5 +192,7 @@ internal sealed class AtollServer : IAsyncDisposable
         api.MapRegistry();
         api.MapPromotion();
         api.MapDeployments();
+        api.MapPrediction();
+        app.MapOpenInference();
     }
 }

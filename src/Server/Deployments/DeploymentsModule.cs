@@ -8,6 +8,7 @@ internal static class DeploymentsModule
 {
     public static void AddDeployments(this IServiceCollection services)
     {
+        services.AddOptions<DeploymentsOptions>().BindConfiguration("Atoll:Deployments").ValidateDataAnnotations().ValidateOnStart();
         services.AddSingleton<RouteTable>();
         services.AddSingleton<ServedModels>();
     }

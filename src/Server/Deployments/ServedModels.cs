@@ -1,15 +1,41 @@
+using Atoll.Contracts;
 using Atoll.Platform.Blobs;
+using Atoll.Serving;
 using Atoll.Serving.Onnx;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Deployments;
 
-/// <summary>Brings artifacts from the blob store into memory, ready to predict.</summary>
-internal sealed class ServedModels(BlobStore blobs)
+/// <summary>Brings artifacts from the blob store into memory, ready to predict, and keeps those that are used.</summary>
+internal sealed class ServedModels : IAsyncDisposable
 {
-    /// <summary>Loads a version before somebody asks for it.</summary>
-    public async Task WarmAsync(string tenantId, string digest, CancellationToken cancellationToken)
+    private readonly BlobStore _blobs;
+    private readonly ModelCache _cache;
+
+    public ServedModels(BlobStore blobs, IOptions<DeploymentsOptions> options, TimeProvider clock)
     {
-        var path = await blobs.VerifiedPathAsync(tenantId, digest, cancellationToken);
-        OnnxSession.Load(path).Dispose();
+        _blobs = blobs;
+        _cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax }, clock);
     }
+
+    /// <summary>Leases the version that a route leads to; at once when it is in memory.</summary>
+    /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
+    /// <exception cref="ModelCacheFullException">There is no room for it now.</exception>
+    public ValueTask<ModelLease> GetAsync(Route route, CancellationToken cancellationToken) =>
+        _cache.TryGet(new ModelKey(route.TenantId, route.Digest), out var lease)
+            ? ValueTask.FromResult(lease)
+            : LoadAsync(route.TenantId, route.Digest, route.Signature, cancellationToken);
+
+    /// <summary>Loads a version before somebody asks for it.</summary>
+    public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
+        (await LoadAsync(tenantId, digest, signature, cancellationToken)).Dispose();
+
+    /// <summary>How full the memory for models is, and how it is used.</summary>
+    public ModelCacheSnapshot Snapshot() => _cache.Snapshot();
+
+    public ValueTask DisposeAsync() => _cache.DisposeAsync();
+
+    private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
+        _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) => new ModelContent(
+            await _blobs.ReadAllAsync(key.Tenant, key.Digest, token), signature, OnnxSessionOptions.Default), cancellationToken);
 }

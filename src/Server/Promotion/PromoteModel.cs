@@ -45,7 +45,7 @@ internal static partial class PromoteModel
         if (record.Promoted)
         {
             // Loaded before the alias moves, so that the first request to the new version does not wait.
-            await served.WarmAsync(caller.TenantId, version.Digest, cancellationToken);
+            await served.WarmAsync(caller.TenantId, version.Digest, version.Signature, cancellationToken);
             await RegisterModelVersion.SetAliasAsync(db, found.Id, request.To, version.Number, cancellationToken);
         }
         await db.SaveChangesAsync(cancellationToken);

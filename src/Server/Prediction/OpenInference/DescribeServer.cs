@@ -1,0 +1,34 @@
+using System.Reflection;
+using System.Text.Json;
+
+namespace Atoll.Prediction.OpenInference;
+
+/// <summary>Tells what server this is and that it is there.</summary>
+internal static class DescribeServer
+{
+    // Grows with what is there: clients decide by this list what they may ask for.
+    private static readonly string[] Extensions = [];
+
+    private static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
+
+    public static async Task Handle(HttpContext context)
+    {
+        context.Response.ContentType = "application/json";
+        await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
+        json.WriteStartObject();
+        json.WriteString("name"u8, "atoll");
+        json.WriteString("version"u8, Version);
+        json.WriteStartArray("extensions"u8);
+        foreach (var extension in Extensions) json.WriteStringValue(extension);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        await json.FlushAsync(context.RequestAborted);
+    }
+
+    /// <summary>Clients look at the status only.</summary>
+    public static Task HandleHealth(HttpContext context)
+    {
+        context.Response.StatusCode = StatusCodes.Status200OK;
+        return Task.CompletedTask;
+    }
+}

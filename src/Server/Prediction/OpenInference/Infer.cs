@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Text.Json;
+using Atoll.Deployments;
+using Atoll.Platform.Http;
+using Atoll.Platform.Security;
+using Atoll.Serving;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Prediction.OpenInference;
+
+/// <summary>Runs a model on tensors in JSON.</summary>
+internal static class Infer
+{
+    public static async Task HandleAsync(
+        HttpContext context, string model, string? version, Caller caller, RouteTable routes, ServedModels models, PredictionRunner runner,
+        CancellationToken cancellationToken)
+    {
+        using var work = PredictionWork.Rent();
+        var (route, missing) = await DescribeModel.FindAsync(routes, caller.TenantId, model, version, cancellationToken);
+        var problem = route is null ? missing : CheckHeaders(context.Request) ?? await AnswerAsync(context, route, models, runner, work, cancellationToken);
+        if (problem is not null)
+        {
+            await OpenInferenceProblems.WriteAsync(context, problem);
+            return;
+        }
+        context.Response.ContentType = "application/json";
+        context.Response.ContentLength = work.Answer.Length;
+        await context.Response.BodyWriter.WriteAsync(work.Answer.Written, cancellationToken);
+    }
+
+    private static Problem? CheckHeaders(HttpRequest request)
+    {
+        if (request.Headers.ContainsKey("Inference-Header-Content-Length"))
+            return OpenInferenceProblems.Unsupported("Inference-Header-Content-Length: binary tensor data is not supported, send 'data' as JSON");
+        return request.Headers.ContentEncoding is { Count: > 0 } encoding && !encoding.ToString().Equals("identity", StringComparison.OrdinalIgnoreCase)
+            ? OpenInferenceProblems.Unsupported($"Content-Encoding '{JsonText.Shorten(encoding.ToString())}' is not supported, send the body as it is")
+            : null;
+    }
+
+    private static async ValueTask<Problem?> AnswerAsync(
+        HttpContext context, Deployments.Route route, ServedModels models, PredictionRunner runner, PredictionWork work, CancellationToken cancellationToken)
+    {
+        ModelLease lease;
+        try
+        {
+            lease = await models.GetAsync(route, cancellationToken);
+        }
+        catch (ModelCacheFullException)
+        {
+            return OpenInferenceProblems.NoRoom();
+        }
+        using var leased = lease;
+        using var request = new InferRequest(route.Endpoint, lease.Session);
+        var pipe = context.Request.BodyReader;
+        var body = await RequestBody.ReadAllAsync(pipe, cancellationToken);
+        var problem = request.Read(body);
+        pipe.AdvanceTo(body.End);
+        if (problem is not null) return problem;
+
+        OnnxTensor[]? outputs;
+        try
+        {
+            outputs = await runner.RunAsync(lease.Session, request.Inputs, cancellationToken);
+        }
+        catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
+        {
+            return OpenInferenceProblems.Invalid($"model '{route.Endpoint}' could not be run on these inputs: {failure.Message}");
+        }
+        if (outputs is null) return OpenInferenceProblems.Busy();
+        try
+        {
+            return Write(route, request, lease.Session, outputs, work);
+        }
+        finally
+        {
+            foreach (var output in outputs) output.Dispose();
+        }
+    }
+
+    private static Problem? Write(Deployments.Route route, InferRequest request, OnnxSession session, OnnxTensor[] outputs, PredictionWork work)
+    {
+        var json = work.Json;
+        json.Reset(work.Answer);
+        json.WriteStartObject();
+        if (request.Id is { } id) json.WriteString("id"u8, id);
+        json.WriteString("model_name"u8, route.Endpoint);
+        json.WriteString("model_version"u8, route.Version.ToString(CultureInfo.InvariantCulture));
+        json.WriteStartArray("outputs"u8);
+        var count = request.Outputs?.Count ?? outputs.Length;
+        for (var i = 0; i < count; i++)
+        {
+            var index = request.Outputs is { } asked ? asked[i] : i;
+            var output = outputs[index];
+            json.WriteStartObject();
+            json.WriteString("name"u8, session.Outputs[index].Name);
+            json.WriteString("datatype"u8, Datatypes.NameOf(output.ElementType));
+            json.WriteStartArray("shape"u8);
+            foreach (var dimension in output.Shape) json.WriteNumberValue(dimension);
+            json.WriteEndArray();
+            json.WritePropertyName("data"u8);
+            if (!TensorData.TryWrite(json, output))
+            {
+                work.Answer.Clear();
+                return OpenInferenceProblems.Invalid(
+                    $"output '{session.Outputs[index].Name}' has elements that JSON cannot hold (NaN, infinity, FP16 or BF16); leave it out with 'outputs'");
+            }
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.Flush();
+        return null;
+    }
+}

@@ -1,0 +1,323 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using Atoll.Platform.Http;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Prediction.OpenInference;
+
+/// <summary>An infer request, read from its JSON straight into the tensors of a model. Everything is checked before the model sees it.</summary>
+internal sealed class InferRequest(string model, OnnxSession session) : IDisposable
+{
+    private const int RankMax = 16;
+
+    private readonly OnnxTensor?[] _inputs = new OnnxTensor?[session.Inputs.Count];
+    private bool _hasInputs;
+
+    public string? Id { get; private set; }
+
+    /// <summary>In the order of the model's inputs; complete after a successful read.</summary>
+    public OnnxTensor[] Inputs => _inputs!;
+
+    /// <summary>Positions of the outputs that were asked for, in the order of the request; null for all.</summary>
+    public List<int>? Outputs { get; private set; }
+
+    /// <summary>Reads and checks the body; null when that went well.</summary>
+    public Problem? Read(ReadOnlySequence<byte> body)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(body);
+            if (!reader.Read()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: The document is empty. at 0");
+            if (ReadBody(ref reader) is { } problem) return problem;
+            reader.Read();
+        }
+        catch (JsonException failure)
+        {
+            return OpenInferenceProblems.Invalid(
+                $"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
+        }
+        return CheckComplete();
+    }
+
+    public void Dispose()
+    {
+        foreach (var input in _inputs) input?.Dispose();
+    }
+
+    private Problem? ReadBody(ref Utf8JsonReader reader)
+    {
+        if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"the request body {JsonText.Describe(ref reader)}, expected an object");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            Problem? problem = null;
+            if (reader.ValueTextEquals("id"u8)) problem = ReadId(ref reader);
+            else if (reader.ValueTextEquals("parameters"u8)) problem = ReadParameters(ref reader, "request");
+            else if (reader.ValueTextEquals("inputs"u8)) problem = ReadInputs(ref reader);
+            else if (reader.ValueTextEquals("outputs"u8)) problem = ReadOutputs(ref reader);
+            else Skip(ref reader);
+            if (problem is not null) return problem;
+        }
+        return null;
+    }
+
+    private Problem? ReadId(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.String) return OpenInferenceProblems.Invalid($"'id' {JsonText.Describe(ref reader)}, expected a string");
+        if (ReadString(ref reader) is not { } id) return OpenInferenceProblems.Invalid("'id' is not valid Unicode text");
+        Id = id;
+        return null;
+    }
+
+    /// <summary>Parameters mean nothing to a stateless model, except those that ask for what is not there.</summary>
+    private static Problem? ReadParameters(ref Utf8JsonReader reader, string where)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"'parameters' of {where} {JsonText.Describe(ref reader)}, expected an object");
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var binary = reader.ValueTextEquals("binary_data_size"u8) || reader.ValueTextEquals("binary_data"u8) || reader.ValueTextEquals("binary_data_output"u8);
+            if (ReadString(ref reader) is not { } name) return OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
+            reader.Read();
+            if (binary && reader.TokenType is not (JsonTokenType.False or JsonTokenType.Null))
+                return OpenInferenceProblems.Unsupported($"parameter '{name}' of {where}: binary tensor data is not supported, send 'data' as JSON");
+            if (name.StartsWith("shared_memory", StringComparison.Ordinal))
+                return OpenInferenceProblems.Unsupported($"parameter '{name}' of {where}: shared memory is not supported, send 'data' as JSON");
+            if (name == "classification") return OpenInferenceProblems.Unsupported($"parameter 'classification' of {where}: the classification extension is not supported");
+            if (where == "request" && name.StartsWith("triton_", StringComparison.Ordinal))
+                return OpenInferenceProblems.Invalid($"parameter '{JsonText.Shorten(name)}' uses a reserved prefix 'triton_'");
+            if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
+        }
+        return null;
+    }
+
+    private Problem? ReadInputs(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"'inputs' {JsonText.Describe(ref reader)}, expected a list");
+        if (_hasInputs) return OpenInferenceProblems.Invalid("'inputs' is there twice");
+        _hasInputs = true;
+        for (var i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
+        {
+            if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"inputs[{i}] {JsonText.Describe(ref reader)}, expected an object");
+            if (ReadInput(ref reader, i) is { } problem) return problem;
+        }
+        return null;
+    }
+
+    private Problem? ReadInput(ref Utf8JsonReader reader, int position)
+    {
+        string? name = null, datatype = null;
+        long[]? shape = null;
+        var hasData = false;
+        var index = -1;
+        var data = default(Utf8JsonReader);
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (reader.ValueTextEquals("name"u8))
+            {
+                if (ReadText(ref reader, $"inputs[{position}].name", out name) is { } wrong) return wrong;
+            }
+            else if (reader.ValueTextEquals("datatype"u8))
+            {
+                if (ReadText(ref reader, $"inputs[{position}].datatype", out datatype) is { } wrong) return wrong;
+            }
+            else if (reader.ValueTextEquals("shape"u8))
+            {
+                if (ReadShape(ref reader, position, out shape) is { } wrong) return wrong;
+            }
+            else if (reader.ValueTextEquals("parameters"u8))
+            {
+                if (ReadParameters(ref reader, name is null ? $"inputs[{position}]" : $"input '{JsonText.Shorten(name)}'") is { } wrong) return wrong;
+            }
+            else if (reader.ValueTextEquals("data"u8))
+            {
+                reader.Read();
+                if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].data {JsonText.Describe(ref reader)}, expected a list");
+                if (hasData) return OpenInferenceProblems.Invalid($"inputs[{position}].data is there twice");
+                hasData = true;
+                if (name is not null && datatype is not null && shape is not null)
+                {
+                    // What follows cannot change where the data goes, so it is read at once.
+                    if (Allocate(name, datatype, shape, out index) is { } wrong) return wrong;
+                    if (TensorData.Read(ref reader, name, _inputs[index]!) is { } bad) return bad;
+                    continue;
+                }
+                data = reader;
+                if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
+            }
+            else
+            {
+                Skip(ref reader);
+            }
+        }
+        if (name is null) return OpenInferenceProblems.Invalid($"inputs[{position}] has no 'name'");
+        if (datatype is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'datatype'");
+        if (shape is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
+        if (!hasData) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'data'");
+        if (index >= 0) return session.Inputs[index].Name == name ? null : OpenInferenceProblems.Invalid($"inputs[{position}].name is there twice");
+        return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, _inputs[index]!);
+    }
+
+    private Problem? Allocate(string name, string datatype, long[] shape, out int index)
+    {
+        index = session.IndexOfInput(name);
+        if (index < 0)
+        {
+            return OpenInferenceProblems.Invalid(
+                $"unexpected inference input '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Inputs.Take(20).Select(input => $"'{input.Name}'"))}");
+        }
+        if (_inputs[index] is not null) return OpenInferenceProblems.Invalid($"input '{name}' already exists in request");
+        var expected = session.Inputs[index];
+        if (Datatypes.Find(datatype) is not { } type)
+            return OpenInferenceProblems.Invalid($"input '{name}' has the unknown datatype '{JsonText.Shorten(datatype)}'. Expected {Datatypes.NameOf(expected.Type)}");
+        if (type != expected.Type)
+            return OpenInferenceProblems.Invalid($"unexpected datatype {datatype} for inference input '{name}', expecting {Datatypes.NameOf(expected.Type)}");
+        if (type is TensorElementType.Float16 or TensorElementType.BFloat16)
+            return OpenInferenceProblems.Unsupported($"input '{name}' has the datatype {datatype}, which JSON cannot hold; it needs binary tensor data, which is not supported");
+        if (CheckShape(name, shape, expected) is { } problem) return problem;
+        _inputs[index] = OnnxTensor.Allocate(type, shape);
+        return null;
+    }
+
+    private Problem? CheckShape(string name, long[] shape, OnnxValueInfo expected)
+    {
+        long count = 1;
+        foreach (var dimension in shape)
+        {
+            if (dimension < 0) return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}]: dimensions are zero or more");
+            if (Math.BigMul(count, dimension, out var low) != 0 || low < 0)
+                return OpenInferenceProblems.Invalid($"input '{name}': shape [{string.Join(',', shape)}] causes total element count to exceed maximum size of {long.MaxValue}");
+            count = low;
+        }
+        var fits = !expected.HasShape || expected.Shape.Length == shape.Length;
+        for (var i = 0; fits && expected.HasShape && i < shape.Length; i++) fits = expected.Shape[i] < 0 || expected.Shape[i] == shape[i];
+        if (!fits)
+        {
+            return OpenInferenceProblems.Invalid(
+                $"unexpected shape for input '{name}' for model '{model}'. Expected [{string.Join(',', expected.Shape)}], got [{string.Join(',', shape)}]");
+        }
+
+        // An element takes two bytes of JSON at least, so that more than this can never follow.
+        return count > int.MaxValue / 8
+            ? OpenInferenceProblems.Invalid($"byte size overflow for input '{name}' of shape [{string.Join(',', shape)}]")
+            : null;
+    }
+
+    private Problem? ReadOutputs(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"'outputs' {JsonText.Describe(ref reader)}, expected a list");
+        var outputs = new List<int>();
+        for (var i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
+        {
+            if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"outputs[{i}] {JsonText.Describe(ref reader)}, expected an object");
+            string? name = null;
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                if (reader.ValueTextEquals("name"u8))
+                {
+                    if (ReadText(ref reader, $"outputs[{i}].name", out name) is { } wrong) return wrong;
+                }
+                else if (reader.ValueTextEquals("parameters"u8))
+                {
+                    if (ReadParameters(ref reader, $"outputs[{i}]") is { } wrong) return wrong;
+                }
+                else
+                {
+                    Skip(ref reader);
+                }
+            }
+            if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
+            var index = session.IndexOfOutput(name);
+            if (index < 0)
+            {
+                return OpenInferenceProblems.Invalid(
+                    $"unexpected inference output '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Outputs.Take(20).Select(output => $"'{output.Name}'"))}");
+            }
+            if (outputs.Contains(index)) return OpenInferenceProblems.Invalid($"output '{name}' already requested");
+            outputs.Add(index);
+        }
+        Outputs = outputs.Count == 0 ? null : outputs;
+        return null;
+    }
+
+    private Problem? CheckComplete()
+    {
+        if (!_hasInputs) return OpenInferenceProblems.Invalid("the request has no 'inputs'");
+        var given = _inputs.Count(input => input is not null);
+        if (given < _inputs.Length)
+        {
+            var missing = session.Inputs.Where((_, i) => _inputs[i] is null).Take(20).Select(input => $"'{input.Name}'");
+            return OpenInferenceProblems.Invalid($"expected {_inputs.Length} inputs but got {given} inputs for model '{model}'. Missing {string.Join(", ", missing)}");
+        }
+        return CheckFreeDimensions();
+    }
+
+    // Dimensions of one name, such as the number of samples, are equal in all inputs; the model relies on it.
+    private Problem? CheckFreeDimensions()
+    {
+        Dictionary<string, (string Input, long Size)>? sizes = null;
+        for (var i = 0; i < _inputs.Length && _inputs.Length > 1; i++)
+        {
+            var info = session.Inputs[i];
+            for (var d = 0; d < info.DimensionNames.Count; d++)
+            {
+                if (info.DimensionNames[d].Length == 0) continue;
+                sizes ??= [];
+                var size = _inputs[i]!.Shape[d];
+                if (sizes.TryAdd(info.DimensionNames[d], (info.Name, size)) || sizes[info.DimensionNames[d]] is var (input, other) && other == size) continue;
+                return OpenInferenceProblems.Invalid(
+                    $"input '{info.Name}' has {size} in dimension {d} where input '{input}' has {other}; both are '{info.DimensionNames[d]}' for model '{model}'");
+            }
+        }
+        return null;
+    }
+
+    private static Problem? ReadText(ref Utf8JsonReader reader, string where, out string? text)
+    {
+        text = null;
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.String) return OpenInferenceProblems.Invalid($"{where} {JsonText.Describe(ref reader)}, expected a string");
+        text = ReadString(ref reader);
+        return text is null ? OpenInferenceProblems.Invalid($"{where} is not valid Unicode text") : null;
+    }
+
+    private static Problem? ReadShape(ref Utf8JsonReader reader, int position, out long[]? shape)
+    {
+        shape = null;
+        reader.Read();
+        if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].shape {JsonText.Describe(ref reader)}, expected a list of numbers");
+        Span<long> dimensions = stackalloc long[RankMax];
+        var rank = 0;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var dimension))
+                return OpenInferenceProblems.Invalid($"inputs[{position}].shape[{rank}] {JsonText.Describe(ref reader)}, expected a whole number");
+            if (rank == RankMax) return OpenInferenceProblems.Invalid($"inputs[{position}].shape has more than {RankMax.ToString(CultureInfo.InvariantCulture)} dimensions");
+            dimensions[rank++] = dimension;
+        }
+        shape = dimensions[..rank].ToArray();
+        return null;
+    }
+
+    private static void Skip(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        reader.Skip();
+    }
+
+    private static string? ReadString(ref Utf8JsonReader reader)
+    {
+        try
+        {
+            return reader.GetString();
+        }
+        catch (InvalidOperationException)
+        {
+            // The reader checks escapes and bytes only when the text is asked for.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using Atoll.Contracts;
+using Atoll.Platform.Http;
+
+namespace Atoll.Prediction.OpenInference;
+
+/// <summary>Every refusal of the <c>/v2</c> routes, in the words that clients of the protocol look for. On the wire: <c>{"error": text}</c>.</summary>
+internal static class OpenInferenceProblems
+{
+    public static Problem UnknownModel(string model, string? version) => new(
+        404, ProblemCodes.NotFound, version is null
+            ? $"Request for unknown model: '{Short(model)}' is not found"
+            : $"Request for unknown model: '{Short(model)}' version {Short(version)} is not found");
+
+    public static Problem Invalid(string text) => new(400, ProblemCodes.InvalidField, text);
+
+    public static Problem Unsupported(string text) => new(501, ProblemCodes.InvalidField, text);
+
+    public static Problem Busy() => new(503, ProblemCodes.Busy, "Exceeds maximum queue size: too many predictions wait already.");
+
+    public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.");
+
+    public static Task NotFoundAsync(HttpContext context) => WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
+
+    public static Task MethodNotAllowedAsync(HttpContext context) =>
+        WriteAsync(context, new Problem(405, ProblemCodes.InvalidBody, "Method Not Allowed"));
+
+    public static Task WriteAsync(HttpContext context, Problem problem)
+    {
+        if (problem.Status == StatusCodes.Status503ServiceUnavailable) context.Response.Headers.RetryAfter = "1";
+        return ProblemWriter.WriteAsync(context, problem);
+    }
+
+    private static string Short(string text) => JsonText.Shorten(text);
+}

@@ -1,0 +1,214 @@
+using System.Buffers;
+using System.Buffers.Text;
+using System.Text;
+using System.Text.Json;
+using Atoll.Platform.Http;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Prediction;
+
+/// <summary>Writes what a model gave, from its output tensors into the buffer of the answer, as JSON or as csv.</summary>
+/// <remarks>A <see cref="Contracts.PredictResponse"/> says the same in types.</remarks>
+internal sealed class PredictionAnswer
+{
+    private readonly SamplePlan _plan;
+    private readonly PredictionWork _work;
+    private readonly bool _csv;
+    private readonly int _top;
+
+    public PredictionAnswer(SamplePlan plan, PredictionWork work, bool csv)
+    {
+        _plan = plan;
+        _work = work;
+        _csv = csv;
+        // A csv file is for one answer per row, unless more are asked for.
+        _top = Math.Min(work.Top ?? (csv && !plan.IsMultiLabel ? 1 : TopLabels.Default), plan.Labels.Count);
+        if (csv) BeginCsv();
+        else BeginJson();
+    }
+
+    /// <summary>Adds the predictions of samples from <paramref name="first"/> on; null when that went well.</summary>
+    public Problem? Add(OnnxTensor[] outputs, OutputPlan where, int first, int count) =>
+        _plan.IsRegression ? AddValues(outputs, where, first, count) : AddLabels(outputs, where, first, count);
+
+    public void End()
+    {
+        if (_csv) return;
+        _work.Json.WriteEndArray();
+        _work.Json.WriteEndObject();
+        _work.Json.Flush();
+    }
+
+    private void BeginJson()
+    {
+        var json = _work.Json;
+        json.Reset(_work.Answer);
+        json.WriteStartObject();
+        json.WriteString("model"u8, _plan.Route.Model);
+        json.WriteNumber("version"u8, _plan.Route.Version);
+        json.WriteStartArray("predictions"u8);
+    }
+
+    private void BeginCsv()
+    {
+        if (_plan.IsRegression)
+        {
+            _work.Answer.Write("value,lower,upper\n"u8);
+            return;
+        }
+        _work.Answer.Write(_plan.IsMultiLabel ? "selected"u8 : "label,probability"u8);
+        for (var i = _plan.IsMultiLabel ? 1 : 2; i <= _top; i++) _work.Answer.Write(Encoding.UTF8.GetBytes($",label_{i},probability_{i}"));
+        _work.Answer.Write("\n"u8);
+    }
+
+    private Problem? AddValues(OnnxTensor[] outputs, OutputPlan where, int first, int count)
+    {
+        var values = Read(outputs[where.Value], count, "value");
+        var lower = where.Lower < 0 ? default : Read(outputs[where.Lower], count, "lower");
+        var upper = where.Upper < 0 ? default : Read(outputs[where.Upper], count, "upper");
+        for (var i = 0; i < count; i++)
+        {
+            if (!float.IsFinite(values[i])) return PredictionProblems.NoNumber(_plan, _work.Samples.PathOf(first + i));
+            var hasBounds = !lower.IsEmpty && !upper.IsEmpty && float.IsFinite(lower[i]) && float.IsFinite(upper[i]);
+            if (_csv)
+            {
+                WriteCsv(values[i]);
+                _work.Answer.Write(","u8);
+                if (hasBounds) WriteCsv(lower[i]);
+                _work.Answer.Write(","u8);
+                if (hasBounds) WriteCsv(upper[i]);
+                _work.Answer.Write("\n"u8);
+                continue;
+            }
+            var json = _work.Json;
+            json.WriteStartObject();
+            json.WriteNumber("value"u8, values[i]);
+            if (hasBounds)
+            {
+                json.WriteNumber("lower"u8, lower[i]);
+                json.WriteNumber("upper"u8, upper[i]);
+            }
+            json.WriteEndObject();
+        }
+        return null;
+    }
+
+    private Problem? AddLabels(OnnxTensor[] outputs, OutputPlan where, int first, int count)
+    {
+        var labels = _plan.Labels.Count;
+        var probabilities = Read(outputs[where.Probabilities], count * labels, "probabilities");
+        var selected = where.Selected < 0 ? default : outputs[where.Selected].Span<bool>();
+        if (where.Selected >= 0 && selected.Length != probabilities.Length)
+            throw new InvalidOperationException($"The model gave {selected.Length} elements of 'selected' for {count} samples of {labels} labels.");
+        var names = where.Label < 0 ? null : outputs[where.Label].ToStrings();
+        if (names is not null && names.Length != count)
+            throw new InvalidOperationException($"The model gave {names.Length} labels for {count} samples.");
+
+        var best = ArrayPool<int>.Shared.Rent(Math.Max(labels, 1));
+        try
+        {
+            for (var i = 0; i < count; i++)
+            {
+                var row = probabilities.Slice(i * labels, labels);
+                foreach (var probability in row)
+                {
+                    if (!float.IsFinite(probability)) return PredictionProblems.NoNumber(_plan, _work.Samples.PathOf(first + i));
+                }
+                var chosen = selected.IsEmpty ? default : selected.Slice(i * labels, labels);
+                var top = best.AsSpan(0, TopOf(chosen));
+                TopLabels.Find(row, top);
+                if (_csv) WriteCsv(names?[i], row, chosen, top);
+                else WriteJson(names?[i], row, chosen, top);
+            }
+            return null;
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(best);
+        }
+    }
+
+    // Whoever did not say how many labels to show sees all that were selected.
+    private int TopOf(ReadOnlySpan<bool> selected) =>
+        _work.Top is null && !_csv ? Math.Max(_top, selected.Count(true)) : _top;
+
+    private void WriteJson(string? label, ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> selected, ReadOnlySpan<int> top)
+    {
+        var json = _work.Json;
+        json.WriteStartObject();
+        if (label is not null)
+        {
+            // The model's own decision; with a threshold of its own it need not be the most probable label.
+            if (_plan.Route.Signature.Labels![top[0]] == label) json.WriteString("label"u8, _plan.Labels[top[0]]);
+            else json.WriteString("label"u8, label);
+        }
+        json.WriteStartArray("labels"u8);
+        foreach (var i in top)
+        {
+            json.WriteStartObject();
+            json.WriteString("label"u8, _plan.Labels[i]);
+            json.WriteNumber("probability"u8, probabilities[i]);
+            if (!selected.IsEmpty) json.WriteBoolean("selected"u8, selected[i]);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private void WriteCsv(string? label, ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> selected, ReadOnlySpan<int> top)
+    {
+        var names = _plan.Route.Signature.Labels!;
+        if (label is null)
+        {
+            var all = new List<string>();
+            for (var i = 0; i < selected.Length; i++)
+            {
+                if (selected[i]) all.Add(names[i]);
+            }
+            WriteCsv(string.Join(';', all));
+        }
+        else
+        {
+            WriteCsv(label);
+            _work.Answer.Write(","u8);
+            var own = names[top[0]] == label ? top[0] : IndexOf(names, label);
+            if (own >= 0) WriteCsv(probabilities[own]);
+        }
+        foreach (var i in label is null ? top : top[1..])
+        {
+            _work.Answer.Write(","u8);
+            WriteCsv(names[i]);
+            _work.Answer.Write(","u8);
+            WriteCsv(probabilities[i]);
+        }
+        _work.Answer.Write("\n"u8);
+    }
+
+    private void WriteCsv(string text)
+    {
+        if (text.AsSpan().IndexOfAny(",\"\r\n") >= 0) text = $"\"{text.Replace("\"", "\"\"", StringComparison.Ordinal)}\"";
+        _work.Answer.Advance(Encoding.UTF8.GetBytes(text, _work.Answer.GetSpan(Encoding.UTF8.GetMaxByteCount(text.Length))));
+    }
+
+    private void WriteCsv(float number)
+    {
+        const int charsMax = 32;
+        Utf8Formatter.TryFormat(number, _work.Answer.GetSpan(charsMax), out var length);
+        _work.Answer.Advance(length);
+    }
+
+    private static int IndexOf(IReadOnlyList<string> names, string name)
+    {
+        for (var i = 0; i < names.Count; i++)
+        {
+            if (names[i] == name) return i;
+        }
+        return -1;
+    }
+
+    private static ReadOnlySpan<float> Read(OnnxTensor tensor, int count, string name)
+    {
+        var values = tensor.Span<float>();
+        return values.Length == count ? values : throw new InvalidOperationException($"The model gave {values.Length} elements of '{name}' where {count} were due.");
+    }
+}

@@ -1,0 +1,31 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Atoll.Prediction;
+
+/// <summary>Bounds of predictions, section <c>Atoll:Prediction</c>.</summary>
+internal sealed class PredictionOptions
+{
+    /// <summary>Rows or texts of one request.</summary>
+    [Range(1, 10_000_000)]
+    public int SamplesMax { get; set; } = 10_000;
+
+    /// <summary>Values of one request: its rows times the columns that the model reads.</summary>
+    [Range(1, 100_000_000)]
+    public int ValuesMax { get; set; } = 4_000_000;
+
+    /// <summary>Images of one request.</summary>
+    [Range(1, 100_000)]
+    public int ImagesMax { get; set; } = 64;
+
+    /// <summary>Pixels of one image.</summary>
+    [Range(1, 1_000_000_000)]
+    public long ImagePixelsMax { get; set; } = 50_000_000;
+
+    /// <summary>Predictions that run at the same time; 0 is one for each processor.</summary>
+    [Range(0, 1024)]
+    public int RunsMax { get; set; }
+
+    /// <summary>Requests that may wait until they can run; the next one is refused at once.</summary>
+    [Range(0, 100_000)]
+    public int WaitingMax { get; set; } = 256;
+}

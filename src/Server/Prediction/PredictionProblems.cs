@@ -1,0 +1,116 @@
+using System.Text.Json;
+using Atoll.Contracts;
+using Atoll.Platform.Http;
+
+namespace Atoll.Prediction;
+
+/// <summary>Every refusal of <c>:predict</c>. Those of <c>/v2</c> are in <see cref="OpenInference.OpenInferenceProblems"/>.</summary>
+internal static class PredictionProblems
+{
+    private const int ColumnsShownMax = 20;
+
+    public static Problem Invalid(SamplePlan plan, string field, string what, string remedy) =>
+        HttpProblems.InvalidField(field, what, remedy) with { Extensions = ExampleOf(plan) };
+
+    /// <summary>A value that its column cannot take.</summary>
+    public static Problem WrongValue(SamplePlan plan, string field, string what, SampleColumn column) =>
+        Invalid(plan, field, what, $"Expected {column.Describe()}.") with
+        {
+            Extensions = new Dictionary<string, object?>(ExampleOf(plan)) { ["expected"] = column.Describe() },
+        };
+
+    public static Problem UnknownColumn(SamplePlan plan, string field, string name)
+    {
+        var nearest = plan.NearestColumn(name);
+        var remedy = nearest is not null
+            ? $"Did you mean '{nearest}'?"
+            : $"The model reads {string.Join(", ", plan.Columns.Take(ColumnsShownMax).Select(column => $"'{column.Name}'"))}"
+              + (plan.Columns.Count > ColumnsShownMax ? $" and {plan.Columns.Count - ColumnsShownMax} more." : ".");
+        return Invalid(plan, field, "is not a column that this model reads", $"{remedy} To skip columns that the model does not read, add ?unknown=ignore.");
+    }
+
+    public static Problem ColumnTwice(SamplePlan plan, string field) => Invalid(plan, field, "is there twice", "Give each column once.");
+
+    public static Problem NothingKnown(SamplePlan plan, string field) =>
+        Invalid(plan, field, "has no value in any column that this model reads", "Give at least one; columns that are left out count as missing.");
+
+    public static Problem WrongList(SamplePlan plan, string given) => Invalid(
+        plan, given, $"cannot be used: the model behind '{plan.Route.Endpoint}' reads {plan.ListName}, not {given}", $"Send {plan.ExampleBody().ToJsonString()}.");
+
+    public static Problem NoList(SamplePlan plan) =>
+        Invalid(plan, plan.ListName, "is missing", $"Send {plan.ExampleBody().ToJsonString()}.");
+
+    public static Problem Empty(SamplePlan plan, string field) =>
+        Invalid(plan, field, "holds no samples", $"Send at least one, as in {plan.ExampleBody().ToJsonString()}.");
+
+    public static Problem UnknownMember(SamplePlan plan, string name) =>
+        Spelling.Nearest(name, ["rows", "texts", "images", "top"]) is { } nearest
+            ? Invalid(plan, name, "is not part of a request", $"Did you mean '{nearest}'?")
+            : Invalid(plan, name, "is not part of a request", $"Send {plan.ExampleBody().ToJsonString()}.");
+
+    public static Problem NotJson(SamplePlan plan, JsonException failure)
+    {
+        var place = failure.LineNumber is { } line ? $" at line {line + 1}, byte {failure.BytePositionInLine + 1}" : "";
+        return new Problem(400, ProblemCodes.InvalidBody, $"The request body is not valid JSON{place}.", $"Send {plan.ExampleBody().ToJsonString()}.")
+        {
+            Extensions = ExampleOf(plan),
+        };
+    }
+
+    public static Problem InvalidBody(SamplePlan plan, string what, string remedy) =>
+        new(400, ProblemCodes.InvalidBody, what, remedy) { Extensions = ExampleOf(plan) };
+
+    public static Problem UnknownContentType(SamplePlan plan, string? contentType) => new(
+        415, ProblemCodes.InvalidBody,
+        contentType is null ? "The request has no Content-Type." : $"The Content-Type '{JsonText.Shorten(contentType)}' is not one of those that predictions take.",
+        plan.ListName switch
+        {
+            "images" => "Use application/json, multipart/form-data, or the image's own type such as image/jpeg.",
+            "rows" => "Use application/json, text/csv or multipart/form-data.",
+            _ => "Use application/json, text/csv or multipart/form-data.",
+        })
+    {
+        Extensions = ExampleOf(plan),
+    };
+
+    public static Problem UnknownCharset(string charset) => new(
+        415, ProblemCodes.InvalidBody, $"The charset '{JsonText.Shorten(charset)}' is not known.", "Use utf-8, utf-16, iso-8859-1 or windows-1252, or leave it out.");
+
+    public static Problem TooMany(SamplePlan plan, string field, int samplesMax, string setting) => new(
+        413, ProblemCodes.TooLarge, $"The list '{field}' has more than {samplesMax} entries.", $"Send several requests, or raise the setting '{setting}'.")
+    {
+        Field = field,
+    };
+
+    public static Problem TooManyValues(SamplePlan plan, int valuesMax) => new(
+        413, ProblemCodes.TooLarge,
+        $"The rows have more than {valuesMax} values in the {plan.Columns.Count} columns that the model reads.",
+        "Send several requests, or raise the setting 'Atoll:Prediction:ValuesMax'.")
+    {
+        Field = plan.ListName,
+    };
+
+    public static Problem NotReadable(SamplePlan plan) => new(
+        400, ProblemCodes.ModelOfOtherKind, $"The model behind '{plan.Route.Endpoint}' takes tensors, not rows, texts or images.",
+        $"Use POST /v2/models/{plan.Route.Endpoint}/infer.");
+
+    /// <summary>The model computed no number. Its own data never led there, so the sample is far from it.</summary>
+    public static Problem NoNumber(SamplePlan plan, string field) =>
+        Invalid(plan, field, "has values for which the model gives no number", "Check for values that are far too large.");
+
+    public static Problem Failed(SamplePlan plan, string message) =>
+        new(400, ProblemCodes.InvalidField, $"The model could not be run on these samples: {message}", "Check that they are like those that it was trained on.")
+        {
+            Field = plan.ListName,
+            Extensions = ExampleOf(plan),
+        };
+
+    public static Problem Busy() =>
+        new(503, ProblemCodes.Busy, "Too many predictions wait already.", "Try again in a moment.");
+
+    public static Problem NoRoom() => new(
+        503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Atoll:Deployments:CacheBytesMax'.");
+
+    private static Dictionary<string, object?> ExampleOf(SamplePlan plan) =>
+        plan.CanRead ? new Dictionary<string, object?> { ["example"] = plan.ExampleBody() } : [];
+}

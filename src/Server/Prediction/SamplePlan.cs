@@ -1,0 +1,210 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Atoll.Contracts;
+using Atoll.Datasets;
+using Atoll.Deployments;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Prediction;
+
+/// <summary>What a version reads and gives, prepared once: names to look up, labels ready to be written, an example to show.</summary>
+internal sealed class SamplePlan
+{
+    private const int ExampleColumnsMax = 40;
+
+    private static readonly ConditionalWeakTable<Route, SamplePlan> Plans = [];
+
+    private readonly FrozenDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _columns;
+    private OutputPlan? _outputs;
+
+    private SamplePlan(Route route)
+    {
+        Route = route;
+        Columns = [.. route.Signature.Inputs.Select(input => new SampleColumn(input))];
+        _columns = Columns.Select((column, i) => KeyValuePair.Create(column.Name, i)).ToFrozenDictionary(StringComparer.Ordinal)
+            .GetAlternateLookup<ReadOnlySpan<char>>();
+        Labels = [.. (route.Signature.Labels ?? []).Select(label => JsonEncodedText.Encode(label, JsonText.Encoder))];
+        ListName = route.Signature.SampleType switch
+        {
+            DatasetTypes.Tabular => "rows",
+            DatasetTypes.Text => "texts",
+            DatasetTypes.Image => "images",
+            _ => "",
+        };
+        CanRead = ListName switch
+        {
+            "rows" => route.Signature.Inputs.All(input => input.Datatype is "FP32" or "BYTES"),
+            "texts" => route.Signature.Inputs is [{ Datatype: "BYTES" }],
+            "images" => route.Signature.Inputs is [{ Datatype: "UINT8", Shape.Count: 4 }],
+            _ => false,
+        };
+    }
+
+    public Route Route { get; }
+
+    /// <summary>Columns of a row; for texts and images the only input.</summary>
+    public IReadOnlyList<SampleColumn> Columns { get; }
+
+    public IReadOnlyList<JsonEncodedText> Labels { get; }
+
+    /// <summary>The list of a request that this model reads: <c>rows</c>, <c>texts</c> or <c>images</c>.</summary>
+    public string ListName { get; }
+
+    /// <summary>False for models whose inputs only the Open Inference Protocol can fill.</summary>
+    public bool CanRead { get; }
+
+    public bool IsMultiLabel => Route.Signature.Task == TaskKinds.MultiLabelClassification;
+
+    public bool IsRegression => Route.Signature.Task == TaskKinds.Regression;
+
+    public static SamplePlan Of(Route route) => Plans.GetValue(route, static r => new SamplePlan(r));
+
+    /// <summary>The position of a column, or -1.</summary>
+    public int IndexOf(ReadOnlySpan<char> name) => _columns.TryGetValue(name, out var index) ? index : -1;
+
+    /// <summary>The column that was learned may stand in a row, as it does in the data that the model comes from; it is not read.</summary>
+    public bool IsTarget(ReadOnlySpan<char> name) => Route.Signature.Target is { } target && name.SequenceEqual(target);
+
+    /// <summary>The column that was probably meant, or null when nothing is like it.</summary>
+    public string? NearestColumn(string name) => Spelling.Nearest(name, Columns.Select(column => column.Name));
+
+    /// <summary>Where the inputs and outputs of a loaded model are.</summary>
+    public OutputPlan OutputsOf(OnnxSession session) => _outputs ??= new OutputPlan(this, session);
+
+    /// <summary>A request body that this model answers, made of values as they occurred in the training data.</summary>
+    public JsonObject ExampleBody() => new()
+    {
+        [ListName] = ListName switch
+        {
+            "rows" => new JsonArray(ExampleRow()),
+            "texts" => new JsonArray(JsonValue.Create(Columns[0].Example ?? "Where is my order?")),
+            _ => new JsonArray(JsonValue.Create("<base64 of a JPEG or PNG file>")),
+        },
+    };
+
+    private JsonObject ExampleRow()
+    {
+        var row = new JsonObject();
+        foreach (var column in Columns.Take(ExampleColumnsMax)) row[column.Name] = column.ExampleValue();
+        return row;
+    }
+}
+
+/// <summary>One column that a model reads.</summary>
+internal sealed class SampleColumn
+{
+    private readonly byte[] _true;
+    private readonly byte[] _false;
+
+    public SampleColumn(TensorSpec input)
+    {
+        Name = input.Name;
+        Utf8Name = Encoding.UTF8.GetBytes(input.Name);
+        IsNumber = input.Datatype == "FP32";
+        Type = input.ColumnType;
+        Example = input.Example;
+        TakesBooleans = Type == ColumnTypes.Boolean || (!IsNumber && Type != ColumnTypes.Text && CellValues.BooleanPair(Example ?? "") is >= 0 and < 5);
+        var (whenTrue, whenFalse) = BooleanWords(Example ?? "");
+        _true = Encoding.UTF8.GetBytes(whenTrue);
+        _false = Encoding.UTF8.GetBytes(whenFalse);
+    }
+
+    public string Name { get; }
+
+    public byte[] Utf8Name { get; }
+
+    public bool IsNumber { get; }
+
+    /// <summary>One of <see cref="ColumnTypes"/>, where the trainer knew it.</summary>
+    public string? Type { get; }
+
+    public string? Example { get; }
+
+    /// <summary>JSON's true and false can stand for the words that were seen in training.</summary>
+    public bool TakesBooleans { get; }
+
+    /// <summary>The word for true or false, written as in the training data.</summary>
+    public ReadOnlySpan<byte> BooleanWord(bool value) => value ? _true : _false;
+
+    /// <summary>What may stand in the column, for messages: <c>a number such as 42</c>.</summary>
+    public string Describe()
+    {
+        var what = IsNumber ? Type == ColumnTypes.Boolean ? "true, false, 1 or 0" : "a number" : TakesBooleans ? "true or false, or text" : "text";
+        return Example is { Length: > 0 } example ? $"{what} such as {JsonText.Quote(example, asNumber: IsNumber)}" : what;
+    }
+
+    public JsonNode? ExampleValue()
+    {
+        if (!IsNumber) return JsonValue.Create(Example ?? "...");
+        return double.TryParse(Example, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+            ? JsonValue.Create(number)
+            : JsonValue.Create(1);
+    }
+
+    private static (string True, string False) BooleanWords(string example)
+    {
+        var (whenTrue, whenFalse) = CellValues.BooleanPair(example) switch
+        {
+            1 => ("yes", "no"),
+            2 => ("y", "n"),
+            3 => ("t", "f"),
+            4 => ("on", "off"),
+            5 => ("1", "0"),
+            _ => ("true", "false"),
+        };
+        return example.Length > 0 && char.IsAsciiLetterUpper(example[0])
+            ? example.Length > 1 && char.IsAsciiLetterLower(example[1])
+                ? (Capitalise(whenTrue), Capitalise(whenFalse))
+                : (whenTrue.ToUpperInvariant(), whenFalse.ToUpperInvariant())
+            : (whenTrue, whenFalse);
+    }
+
+    private static string Capitalise(string word) => char.ToUpperInvariant(word[0]) + word[1..];
+}
+
+/// <summary>Where a loaded model's inputs take their values from, and which of its outputs mean what.</summary>
+internal sealed class OutputPlan
+{
+    public OutputPlan(SamplePlan plan, OnnxSession session)
+    {
+        InputColumns = new int[session.Inputs.Count];
+        for (var i = 0; i < InputColumns.Length; i++)
+        {
+            InputColumns[i] = plan.IndexOf(session.Inputs[i].Name);
+            if (InputColumns[i] < 0)
+                throw new InvalidOperationException($"The model file reads '{session.Inputs[i].Name}', which its signature does not list.");
+        }
+        var kind = plan.Route.Signature.Task;
+        Probabilities = kind == TaskKinds.Regression ? -1 : Find(session, "probabilities");
+        Label = kind == TaskKinds.Classification ? Find(session, "label") : -1;
+        Selected = kind == TaskKinds.MultiLabelClassification ? Find(session, "selected") : -1;
+        Value = kind == TaskKinds.Regression ? Find(session, "value") : -1;
+        Lower = kind == TaskKinds.Regression ? session.IndexOfOutput("lower") : -1;
+        Upper = kind == TaskKinds.Regression ? session.IndexOfOutput("upper") : -1;
+    }
+
+    /// <summary>For each input of the model the position of its column.</summary>
+    public int[] InputColumns { get; }
+
+    public int Probabilities { get; }
+
+    public int Label { get; }
+
+    public int Selected { get; }
+
+    public int Value { get; }
+
+    public int Lower { get; }
+
+    public int Upper { get; }
+
+    private static int Find(OnnxSession session, string name)
+    {
+        var position = session.IndexOfOutput(name);
+        return position >= 0 ? position : throw new InvalidOperationException($"The model file has no output '{name}', which its task needs.");
+    }
+}
