@@ -27,8 +27,18 @@ internal sealed class ServedModels : IAsyncDisposable
             : LoadAsync(route.TenantId, route.Digest, route.Signature, cancellationToken);
 
     /// <summary>Loads a version before somebody asks for it.</summary>
-    public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
-        (await LoadAsync(tenantId, digest, signature, cancellationToken)).Dispose();
+    /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
+    public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (await LoadAsync(tenantId, digest, signature, cancellationToken)).Dispose();
+        }
+        catch (ModelCacheFullException)
+        {
+            // The models in use need all the room. The version is sound for all that; its first request loads it.
+        }
+    }
 
     /// <summary>How full the memory for models is, and how it is used.</summary>
     public ModelCacheSnapshot Snapshot() => _cache.Snapshot();

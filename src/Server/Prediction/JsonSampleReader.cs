@@ -30,8 +30,9 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
         for (var i = 0; i < plan.Columns.Count; i++) _order[i] = i;
         try
         {
+            if (body.IsEmpty) return PredictionProblems.NoList(plan);
             var reader = new Utf8JsonReader(WithoutMark(body));
-            if (!reader.Read()) return PredictionProblems.NoList(plan);
+            reader.Read();
             if (ReadBody(ref reader) is { } problem) return problem;
 
             // Throws when something follows.

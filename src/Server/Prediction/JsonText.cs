@@ -14,7 +14,7 @@ internal static class JsonText
     public static JavaScriptEncoder Encoder => JavaScriptEncoder.UnsafeRelaxedJsonEscaping;
 
     /// <summary>Copies a string token, unescaped, as UTF-8. False when it is not valid Unicode.</summary>
-    public static bool TryCopyString(ref Utf8JsonReader reader, Span<byte> destination, out int length)
+    public static bool TryCopyString(ref Utf8JsonReader reader, scoped Span<byte> destination, out int length)
     {
         try
         {

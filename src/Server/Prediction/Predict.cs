@@ -6,6 +6,7 @@ using Atoll.Platform.Security;
 using Atoll.Registry;
 using Atoll.Serving;
 using Microsoft.Extensions.Options;
+using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction;
 
@@ -35,7 +36,7 @@ internal static class Predict
     }
 
     /// <summary>The version that an endpoint serves, or why there is none.</summary>
-    public static async ValueTask<Outcome<Deployments.Route>> FindAsync(
+    public static async ValueTask<Outcome<Route>> FindAsync(
         RouteTable routes, string tenantId, string endpoint, string? selector, CancellationToken cancellationToken)
     {
         if (await routes.FindAsync(tenantId, endpoint, selector, cancellationToken) is { } route) return route;
@@ -45,7 +46,7 @@ internal static class Predict
     }
 
     private static async ValueTask<Problem?> AnswerAsync(
-        HttpContext context, Deployments.Route route, ServedModels models, PredictionRunner runner, PredictionOptions options,
+        HttpContext context, Route route, ServedModels models, PredictionRunner runner, PredictionOptions options,
         bool ignoreUnknown, PredictionWork work, CancellationToken cancellationToken)
     {
         var plan = SamplePlan.Of(route);

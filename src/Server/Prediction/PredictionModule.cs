@@ -45,7 +45,7 @@ internal static class PredictionModule
         }
         foreach (var area in (ReadOnlySpan<string>)["models", "health"])
         {
-            v2.Map($"/{area}/{{**rest}}", OpenInferenceProblems.NotFoundAsync).ForAnybody("holds no data").ExcludeFromDescription();
+            v2.Map($"/{area}/{{**rest}}", OpenInferenceProblems.NotFoundAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(2);
         }
     }
 

@@ -6,8 +6,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.Datasets;
-using Atoll.Deployments;
 using Atoll.Serving.Onnx;
+using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction;
 

@@ -118,7 +118,7 @@ internal sealed class TrainRun(
             run.TenantId, JsonSerializer.SerializeToUtf8Bytes(result.Report, AtollJson.Default.ModelReportResponse), cancellationToken);
 
         // In memory before anybody can know of it: the first prediction is as fast as any other.
-        await served.WarmAsync(run.TenantId, artifact.Digest, cancellationToken);
+        await served.WarmAsync(run.TenantId, artifact.Digest, result.Signature, cancellationToken);
 
         // From here on the run is done; a stop of the server must not tear version and run apart.
         await using var transaction = await db.Database.BeginTransactionAsync(CancellationToken.None);

@@ -7,6 +7,7 @@ using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Registry;
 using Microsoft.EntityFrameworkCore;
+using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction.OpenInference;
 
@@ -48,7 +49,7 @@ internal static class DescribeModel
     }
 
     /// <summary>The version behind a name of the protocol, or why there is none.</summary>
-    public static async ValueTask<Outcome<Deployments.Route>> FindAsync(
+    public static async ValueTask<Outcome<Route>> FindAsync(
         RouteTable routes, string tenantId, string model, string? version, CancellationToken cancellationToken)
     {
         string? selector = null;

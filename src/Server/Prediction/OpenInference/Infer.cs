@@ -5,6 +5,7 @@ using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
+using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction.OpenInference;
 
@@ -38,7 +39,7 @@ internal static class Infer
     }
 
     private static async ValueTask<Problem?> AnswerAsync(
-        HttpContext context, Deployments.Route route, ServedModels models, PredictionRunner runner, PredictionWork work, CancellationToken cancellationToken)
+        HttpContext context, Route route, ServedModels models, PredictionRunner runner, PredictionWork work, CancellationToken cancellationToken)
     {
         ModelLease lease;
         try
@@ -77,7 +78,7 @@ internal static class Infer
         }
     }
 
-    private static Problem? Write(Deployments.Route route, InferRequest request, OnnxSession session, OnnxTensor[] outputs, PredictionWork work)
+    private static Problem? Write(Route route, InferRequest request, OnnxSession session, OnnxTensor[] outputs, PredictionWork work)
     {
         var json = work.Json;
         json.Reset(work.Answer);

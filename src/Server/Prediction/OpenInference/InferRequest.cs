@@ -13,6 +13,7 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
 
     private readonly OnnxTensor?[] _inputs = new OnnxTensor?[session.Inputs.Count];
     private bool _hasInputs;
+    private long _elementsMax;
 
     public string? Id { get; private set; }
 
@@ -25,10 +26,13 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
     /// <summary>Reads and checks the body; null when that went well.</summary>
     public Problem? Read(ReadOnlySequence<byte> body)
     {
+        // An element takes two bytes of JSON at least; memory is not given for what cannot follow.
+        _elementsMax = body.Length / 2;
         try
         {
+            if (body.IsEmpty) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: The document is empty. at 0");
             var reader = new Utf8JsonReader(body);
-            if (!reader.Read()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: The document is empty. at 0");
+            reader.Read();
             if (ReadBody(ref reader) is { } problem) return problem;
             reader.Read();
         }
@@ -198,10 +202,8 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
             return OpenInferenceProblems.Invalid(
                 $"unexpected shape for input '{name}' for model '{model}'. Expected [{string.Join(',', expected.Shape)}], got [{string.Join(',', shape)}]");
         }
-
-        // An element takes two bytes of JSON at least, so that more than this can never follow.
-        return count > int.MaxValue / 8
-            ? OpenInferenceProblems.Invalid($"byte size overflow for input '{name}' of shape [{string.Join(',', shape)}]")
+        return count > _elementsMax
+            ? OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}] of {count} elements, more than the request body holds")
             : null;
     }
 

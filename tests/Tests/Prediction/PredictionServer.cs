@@ -1,0 +1,83 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Atoll.Contracts;
+using Atoll.Deployments;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Registry;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Atoll.Tests.Prediction;
+
+/// <summary>A server with one model of each kind, registered the way that a training does.</summary>
+public sealed class PredictionServer : IAsyncLifetime
+{
+    private readonly TestServer _server = new() { Settings = ["--Atoll:Prediction:SamplesMax=100", "--Atoll:Prediction:ImagesMax=4", "--Atoll:RequestBytesMax=2000000"] };
+
+    internal TestServer Server => _server;
+
+    internal string TenantId { get; private set; } = "";
+
+    internal HttpClient Client { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _server.InitializeAsync();
+        var (tenant, client) = await _server.CreateTenantAsync();
+        TenantId = tenant.Tenant.Id;
+        Client = client;
+        await RegisterAsync("churn", PredictionModels.Churn());
+        await RegisterAsync("price", PredictionModels.Price());
+        await RegisterAsync("intents", PredictionModels.Text());
+        await RegisterAsync("topics", PredictionModels.Text(multiLabel: true));
+        await RegisterAsync("colours", PredictionModels.Image());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _server.DisposeAsync();
+    }
+
+    internal Task<int> RegisterAsync(string model, (byte[] Onnx, ModelSignature Signature) made) => RegisterAsync(_server, TenantId, model, made);
+
+    internal static async Task<int> RegisterAsync(TestServer server, string tenantId, string model, (byte[] Onnx, ModelSignature Signature) made)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var services = server.Server.Services;
+        var clock = services.GetRequiredService<TimeProvider>();
+        var blobs = services.GetRequiredService<BlobStore>();
+        await using var scope = services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        var report = new ModelReportResponse
+        {
+            Evaluation = new EvaluationReport { Task = made.Signature.Task, SampleCount = 0, Metrics = new Dictionary<string, double>() },
+            Candidates = [],
+        };
+        var registration = new RegisterModelVersion.Registration(
+            model, await blobs.WriteAsync(tenantId, made.Onnx, cancellationToken),
+            await blobs.WriteAsync(tenantId, JsonSerializer.SerializeToUtf8Bytes(report, AtollJson.Default.ModelReportResponse), cancellationToken),
+            "by hand", made.Signature, new Dictionary<string, double> { [MetricNames.Rmse] = 1, [MetricNames.Accuracy] = 0.5, [MetricNames.MacroF1] = 0.5 },
+            new ModelLineage { Run = "run_0", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" });
+        var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, cancellationToken);
+        await EnsureEndpoint.RunAsync(registered, db, clock, cancellationToken);
+        await db.SaveChangesAsync(cancellationToken);
+        services.GetRequiredService<RegistryChanges>().Publish(tenantId, model);
+        return version.Number;
+    }
+
+    internal Task<JsonNode> PredictAsync(string endpoint, string json, string query = "") =>
+        PredictAsync(endpoint, new StringContent(json, Encoding.UTF8, "application/json"), query);
+
+    internal async Task<JsonNode> PredictAsync(string endpoint, HttpContent content, string query = "")
+    {
+        using var answer = await Client.PostAsync($"/api/v1/endpoints/{endpoint}:predict{query}", content, TestContext.Current.CancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, $"{answer.StatusCode}: {text}");
+        return JsonNode.Parse(text)!;
+    }
+}
