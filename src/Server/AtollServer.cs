@@ -56,19 +56,13 @@ internal sealed class AtollServer : IAsyncDisposable
         builder.Services.AddTraining(builder.Configuration);
         builder.Services.AddRegistry();
         builder.Services.AddDeployments();
+        builder.Services.AddPrediction();
         var options = CheckSettings(builder, arguments);
         var folder = DataFolder.Open(options.Data);
         try
         {
             builder.Services.AddSingleton(folder);
             ConfigureWeb(builder, options);
-            builder.Services.AddPlatform(folder);
-            builder.Services.AddTenancy();
-            builder.Services.AddDatasets();
-            builder.Services.AddTraining(builder.Configuration);
-            builder.Services.AddRegistry();
-            builder.Services.AddDeployments();
-            builder.Services.AddPrediction();
             configure?.Invoke(builder);
 
             var app = builder.Build();
