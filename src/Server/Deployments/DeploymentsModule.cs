@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Security;
 
 namespace Atoll.Deployments;
@@ -8,7 +9,7 @@ internal static class DeploymentsModule
 {
     public static void AddDeployments(this IServiceCollection services)
     {
-        services.AddOptions<DeploymentsOptions>().BindConfiguration("Atoll:Deployments").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSettings<DeploymentsOptions>("Deployments");
         services.AddSingleton<RouteTable>();
         services.AddSingleton<ServedModels>();
     }

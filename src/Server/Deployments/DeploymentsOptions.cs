@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Atoll.Deployments;
 
-/// <summary>Bounds of the models in memory, section <c>Atoll:Deployments</c>.</summary>
+/// <summary>Bounds of the models in memory, section <c>Deployments</c>.</summary>
 internal sealed class DeploymentsOptions
 {
     /// <summary>Memory that loaded models may take together.</summary>

@@ -60,10 +60,10 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             Problem? problem;
-            if (reader.ValueTextEquals("rows"u8)) problem = ReadList(ref reader, "rows");
-            else if (reader.ValueTextEquals("texts"u8)) problem = ReadList(ref reader, "texts");
-            else if (reader.ValueTextEquals("images"u8)) problem = ReadList(ref reader, "images");
-            else if (reader.ValueTextEquals("top"u8)) problem = ReadTop(ref reader);
+            if (JsonText.Is(ref reader, "rows"u8)) problem = ReadList(ref reader, "rows");
+            else if (JsonText.Is(ref reader, "texts"u8)) problem = ReadList(ref reader, "texts");
+            else if (JsonText.Is(ref reader, "images"u8)) problem = ReadList(ref reader, "images");
+            else if (JsonText.Is(ref reader, "top"u8)) problem = ReadTop(ref reader);
             else return PredictionProblems.UnknownMember(plan, NameOf(ref reader));
             if (problem is not null) return problem;
         }
@@ -136,7 +136,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
 
     private int Find(ref Utf8JsonReader reader, int position)
     {
-        if (position < plan.Columns.Count && reader.ValueTextEquals(plan.Columns[_order[position]].Utf8Name)) return _order[position];
+        if (position < plan.Columns.Count && JsonText.Is(ref reader, plan.Columns[_order[position]].Utf8Name)) return _order[position];
 
         var length = JsonText.LengthOf(ref reader);
         if (length > NameBytesOnStackMax) return FindLong(ref reader);
@@ -284,11 +284,11 @@ internal static class SampleLimits
         if (plan.ListName == "images")
         {
             return samples.Count >= options.ImagesMax
-                ? PredictionProblems.TooMany(plan, samples.ListName, options.ImagesMax, "Atoll:Prediction:ImagesMax")
+                ? PredictionProblems.TooMany(plan, samples.ListName, options.ImagesMax, "Prediction:ImagesMax")
                 : null;
         }
         if (samples.Count >= options.SamplesMax)
-            return PredictionProblems.TooMany(plan, samples.ListName, options.SamplesMax, "Atoll:Prediction:SamplesMax");
+            return PredictionProblems.TooMany(plan, samples.ListName, options.SamplesMax, "Prediction:SamplesMax");
         return (samples.Count + 1L) * plan.Columns.Count > options.ValuesMax ? PredictionProblems.TooManyValues(plan, options.ValuesMax) : null;
     }
 }

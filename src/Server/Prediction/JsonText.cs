@@ -29,6 +29,21 @@ internal static class JsonText
         }
     }
 
+    /// <summary>The current name or text is this one.</summary>
+    public static bool Is(ref Utf8JsonReader reader, ReadOnlySpan<byte> utf8)
+    {
+        if (!reader.ValueIsEscaped) return reader.ValueTextEquals(utf8);
+        try
+        {
+            return reader.ValueTextEquals(utf8);
+        }
+        catch (InvalidOperationException)
+        {
+            // Half of a surrogate pair: no valid text, so not this one.
+            return false;
+        }
+    }
+
     /// <summary>Bytes of the token as it stands in the source, at least as many as it has unescaped.</summary>
     public static int LengthOf(ref Utf8JsonReader reader) =>
         reader.HasValueSequence ? checked((int)reader.ValueSequence.Length) : reader.ValueSpan.Length;

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Atoll.Prediction;
 
 /// <summary>Where an answer is written before it is sent at once; its memory is used again.</summary>
-internal sealed class PooledBuffer : IBufferWriter<byte>, IDisposable
+internal sealed class PooledBuffer : IBufferWriter<byte>
 {
     private const int BytesFirst = 4096;
     private const int KeptBytesMax = 256 * 1024;
@@ -40,12 +40,6 @@ internal sealed class PooledBuffer : IBufferWriter<byte>, IDisposable
         if (_bytes.Length <= KeptBytesMax) return;
         ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = ArrayPool<byte>.Shared.Rent(BytesFirst);
-    }
-
-    public void Dispose()
-    {
-        ArrayPool<byte>.Shared.Return(_bytes);
-        _bytes = [];
     }
 
     private void Ensure(int room)

@@ -17,7 +17,8 @@ internal static class Predict
         HttpContext context, string endpoint, Caller caller, RouteTable routes, ServedModels models, PredictionRunner runner,
         IOptions<PredictionOptions> options, CancellationToken cancellationToken)
     {
-        using var work = PredictionWork.Rent();
+        using var rented = PredictionWork.Rent();
+        var work = rented.Work;
         if (ReadQuery(context.Request.Query, work, out var selector, out var ignoreUnknown) is { } invalid)
         {
             await ProblemWriter.WriteAsync(context, invalid);

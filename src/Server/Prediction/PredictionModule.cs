@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference;
 
@@ -9,7 +10,7 @@ internal static class PredictionModule
 {
     public static void AddPrediction(this IServiceCollection services)
     {
-        services.AddOptions<PredictionOptions>().BindConfiguration("Atoll:Prediction").ValidateDataAnnotations().ValidateOnStart();
+        services.AddSettings<PredictionOptions>("Prediction");
         services.AddSingleton<RunPermits>();
         services.AddSingleton<PredictionRunner>();
     }

@@ -2,7 +2,7 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Atoll.Prediction;
 
-/// <summary>Bounds of predictions, section <c>Atoll:Prediction</c>.</summary>
+/// <summary>Bounds of predictions, section <c>Prediction</c>.</summary>
 internal sealed class PredictionOptions
 {
     /// <summary>Rows or texts of one request.</summary>

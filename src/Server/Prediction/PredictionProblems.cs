@@ -85,7 +85,7 @@ internal static class PredictionProblems
     public static Problem TooManyValues(SamplePlan plan, int valuesMax) => new(
         413, ProblemCodes.TooLarge,
         $"The rows have more than {valuesMax} values in the {plan.Columns.Count} columns that the model reads.",
-        "Send several requests, or raise the setting 'Atoll:Prediction:ValuesMax'.")
+        "Send several requests, or raise the setting 'Prediction:ValuesMax'.")
     {
         Field = plan.ListName,
     };
@@ -109,7 +109,7 @@ internal static class PredictionProblems
         new(503, ProblemCodes.Busy, "Too many predictions wait already.", "Try again in a moment.");
 
     public static Problem NoRoom() => new(
-        503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Atoll:Deployments:CacheBytesMax'.");
+        503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Deployments:CacheBytesMax'.");
 
     private static Dictionary<string, object?> ExampleOf(SamplePlan plan) =>
         plan.CanRead ? new Dictionary<string, object?> { ["example"] = plan.ExampleBody() } : [];

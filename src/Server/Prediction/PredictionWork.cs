@@ -4,7 +4,7 @@ using Microsoft.Extensions.ObjectPool;
 namespace Atoll.Prediction;
 
 /// <summary>What one request needs while it is answered; used again for later ones.</summary>
-internal sealed class PredictionWork : IDisposable
+internal sealed class PredictionWork
 {
     private static readonly ObjectPool<PredictionWork> Pool = ObjectPool.Create(new Policy());
 
@@ -20,10 +20,16 @@ internal sealed class PredictionWork : IDisposable
     /// <summary>The samples came as a csv file.</summary>
     public bool IsCsv { get; set; }
 
-    public static PredictionWork Rent() => Pool.Get();
+    /// <summary>Takes one until the lease is disposed.</summary>
+    public static Lease Rent() => new(Pool.Get());
 
-    /// <summary>Gives it back.</summary>
-    public void Dispose() => Pool.Return(this);
+    /// <summary>Gives back what was rented.</summary>
+    public readonly struct Lease(PredictionWork work) : IDisposable
+    {
+        public PredictionWork Work => work;
+
+        public void Dispose() => Pool.Return(work);
+    }
 
     private sealed class Policy : PooledObjectPolicy<PredictionWork>
     {

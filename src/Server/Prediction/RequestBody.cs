@@ -59,10 +59,15 @@ internal static class RequestBody
     {
         var body = await ReadAllAsync(pipe, cancellationToken);
         var reader = new JsonSampleReader(plan, options, ignoreUnknown, work.Samples);
-        var problem = reader.Read(body);
-        pipe.AdvanceTo(body.End);
-        work.Top ??= reader.Top;
-        return problem;
+        try
+        {
+            return reader.Read(body);
+        }
+        finally
+        {
+            pipe.AdvanceTo(body.End);
+            work.Top ??= reader.Top;
+        }
     }
 
     private static async ValueTask<Problem?> ReadCsvAsync(

@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Atoll.Prediction;
 
 /// <summary>The samples of one request as they were sent: numbers, and texts or files as bytes, in memory that is used again and again.</summary>
-internal sealed class SampleBatch : IDisposable
+internal sealed class SampleBatch
 {
     private const int CellsFirst = 256;
     private const int BytesFirst = 4096;
@@ -79,14 +79,6 @@ internal sealed class SampleBatch : IDisposable
     {
         ref var cell = ref _cells[sample * _columns + column];
         return cell.Length == 0 ? [] : _bytes.AsSpan(cell.Start, cell.Length);
-    }
-
-    public void Dispose()
-    {
-        ArrayPool<Cell>.Shared.Return(_cells);
-        ArrayPool<byte>.Shared.Return(_bytes);
-        _cells = [];
-        _bytes = [];
     }
 
     /// <summary>Gives large memory back, so that one large request does not weigh on all later ones.</summary>

@@ -34,12 +34,12 @@ public sealed class AdmissionTests
         Assert.True(await permits.EnterAsync(cancellationToken));
     }
 
-    /// <summary>One model runs for minutes: it holds the only permit until its caller goes away, and only then can another run.</summary>
+    /// <summary>One model runs for long: it holds the only permit until its caller goes away, and only then can another run.</summary>
     [Fact]
     public async Task A_full_server_refuses_at_once_and_a_run_stops_when_its_caller_goes_away()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
-        await using var server = new TestServer { Settings = ["--Atoll:Prediction:RunsMax=1", "--Atoll:Prediction:WaitingMax=0"] };
+        await using var server = new TestServer { Settings = ["--Prediction:RunsMax=1", "--Prediction:WaitingMax=0"] };
         await server.InitializeAsync();
         var (tenant, client) = await server.CreateTenantAsync();
         await PredictionServer.RegisterAsync(server, tenant.Tenant.Id, "slow", PredictionModels.Slow());

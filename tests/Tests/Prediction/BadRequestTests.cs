@@ -55,6 +55,8 @@ public sealed class BadRequestTests(PredictionServer server) : IClassFixture<Pre
         { "churn", Json, "{\"rows\":[{\"city\":{\"name\":\"Rome\"}}]}", 400, "invalid-field", "rows[0].city", "is an object|text such as \"Paris\"" },
         { "churn", Json, "{\"rows\":[{\"city\":true}]}", 400, "invalid-field", "rows[0].city", "is true" },
         { "churn", Json, "{\"rows\":[{\"city\":\"\\ud800\"}]}", 400, "invalid-field", "rows[0].city", "not valid Unicode" },
+        { "churn", Json, "{\"rows\":[{\"a\\ud800ge\":1}]}", 400, "invalid-field", "rows[0].\uFFFD", "not a column" },
+        { "churn", Json, "{\"\\ud800\":[]}", 400, "invalid-field", "\uFFFD", "not part of a request" },
         { "churn", Json, "{\"rows\":[{\"agee\":1}]}", 400, "invalid-field", "rows[0].agee", "Did you mean 'age'?" },
         { "churn", Json, "{\"rows\":[{\"age\":1,\"Maried\":\"Yes\"}]}", 400, "invalid-field", "rows[0].Maried", "Did you mean 'married'?|unknown=ignore" },
         { "churn", Json, "{\"rows\":[{\"quantity\":1}]}", 400, "invalid-field", "rows[0].quantity", "The model reads 'age', 'income', 'married', 'city'." },
@@ -130,7 +132,7 @@ public sealed class BadRequestTests(PredictionServer server) : IClassFixture<Pre
         var rows = $$"""{"rows":[{{string.Join(',', Enumerable.Repeat("{\"age\":1}", 101))}}]}""";
         var problem = await RefuseAsync("churn", "", Json, Encoding.UTF8.GetBytes(rows), 413);
         Assert.Contains("more than 100 entries", (string)problem["detail"]!);
-        Assert.Contains("Atoll:Prediction:SamplesMax", (string)problem["detail"]!);
+        Assert.Contains("Prediction:SamplesMax", (string)problem["detail"]!);
 
         var png = Convert.ToBase64String(TestImages.SolidPng(1, 2, 3));
         var images = $$"""{"images":[{{string.Join(',', Enumerable.Repeat($"\"{png}\"", 5))}}]}""";

@@ -147,15 +147,15 @@ internal static class PredictionModels
         });
     }
 
-    /// <summary>Runs for minutes unless it is stopped.</summary>
+    /// <summary>Runs for long unless it is stopped: some 10^12 multiplications.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Slow()
     {
-        const int size = 512;
+        const int size = 1024, steps = 400;
         var graph = new OnnxGraphBuilder("slow");
         var x = graph.Input("x", TensorElementType.Float, "N", 1);
         var square = graph.Node("Expand", [graph.Node("Slice", [x, graph.Constant("from", [0L]), graph.Constant("to", [1L])]), graph.Constant("size", [(long)size, size])]);
         var value = square;
-        for (var i = 0; i < 5000; i++) value = graph.Node("Tanh", [graph.Node("MatMul", [value, square])]);
+        for (var i = 0; i < steps; i++) value = graph.Node("Tanh", [graph.Node("MatMul", [value, square])]);
         var sum = graph.Node("ReduceMean", [value], OnnxGraphBuilder.Attribute("keepdims", 0L));
         graph.Output("value", graph.Node("Reshape", [graph.Node("Add", [x, sum]), graph.Constant("flat", [-1L])]), TensorElementType.Float, "N");
         return (graph.ToBytes(), Constant(0).Signature);

@@ -15,7 +15,7 @@ namespace Atoll.Tests.Prediction;
 /// <summary>A server with one model of each kind, registered the way that a training does.</summary>
 public sealed class PredictionServer : IAsyncLifetime
 {
-    private readonly TestServer _server = new() { Settings = ["--Atoll:Prediction:SamplesMax=100", "--Atoll:Prediction:ImagesMax=4", "--Atoll:RequestBytesMax=2000000"] };
+    private readonly TestServer _server = new() { Settings = ["--Prediction:SamplesMax=100", "--Prediction:ImagesMax=4", "--Atoll:RequestBytesMax=2000000"] };
 
     internal TestServer Server => _server;
 

@@ -20,8 +20,8 @@ public sealed class PredictionStressTests(ITestOutputHelper output)
         output.WriteLine($"seed {seed}");
         var cancellationToken = TestContext.Current.CancellationToken;
 
-        // Room for about two of the six versions, each of 400 KB.
-        await using var server = new TestServer { Settings = ["--Atoll:Deployments:CacheBytesMax=2200000"] };
+        // Room for about four of the six versions, each of 400 KB.
+        await using var server = new TestServer { Settings = ["--Deployments:CacheBytesMax=2600000"] };
         await server.InitializeAsync();
         var (tenant, client) = await server.CreateTenantAsync();
         for (var version = 1; version <= versions; version++)

@@ -16,7 +16,8 @@ internal static class Infer
         HttpContext context, string model, string? version, Caller caller, RouteTable routes, ServedModels models, PredictionRunner runner,
         CancellationToken cancellationToken)
     {
-        using var work = PredictionWork.Rent();
+        using var rented = PredictionWork.Rent();
+        var work = rented.Work;
         var (route, missing) = await DescribeModel.FindAsync(routes, caller.TenantId, model, version, cancellationToken);
         var problem = route is null ? missing : CheckHeaders(context.Request) ?? await AnswerAsync(context, route, models, runner, work, cancellationToken);
         if (problem is not null)
@@ -54,9 +55,14 @@ internal static class Infer
         using var request = new InferRequest(route.Endpoint, lease.Session);
         var pipe = context.Request.BodyReader;
         var body = await RequestBody.ReadAllAsync(pipe, cancellationToken);
-        var problem = request.Read(body);
-        pipe.AdvanceTo(body.End);
-        if (problem is not null) return problem;
+        try
+        {
+            if (request.Read(body) is { } problem) return problem;
+        }
+        finally
+        {
+            pipe.AdvanceTo(body.End);
+        }
 
         OnnxTensor[]? outputs;
         try

@@ -55,10 +55,10 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             Problem? problem = null;
-            if (reader.ValueTextEquals("id"u8)) problem = ReadId(ref reader);
-            else if (reader.ValueTextEquals("parameters"u8)) problem = ReadParameters(ref reader, "request");
-            else if (reader.ValueTextEquals("inputs"u8)) problem = ReadInputs(ref reader);
-            else if (reader.ValueTextEquals("outputs"u8)) problem = ReadOutputs(ref reader);
+            if (JsonText.Is(ref reader, "id"u8)) problem = ReadId(ref reader);
+            else if (JsonText.Is(ref reader, "parameters"u8)) problem = ReadParameters(ref reader, "request");
+            else if (JsonText.Is(ref reader, "inputs"u8)) problem = ReadInputs(ref reader);
+            else if (JsonText.Is(ref reader, "outputs"u8)) problem = ReadOutputs(ref reader);
             else Skip(ref reader);
             if (problem is not null) return problem;
         }
@@ -81,7 +81,7 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
         if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"'parameters' of {where} {JsonText.Describe(ref reader)}, expected an object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var binary = reader.ValueTextEquals("binary_data_size"u8) || reader.ValueTextEquals("binary_data"u8) || reader.ValueTextEquals("binary_data_output"u8);
+            var binary = JsonText.Is(ref reader, "binary_data_size"u8) || JsonText.Is(ref reader, "binary_data"u8) || JsonText.Is(ref reader, "binary_data_output"u8);
             if (ReadString(ref reader) is not { } name) return OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
             reader.Read();
             if (binary && reader.TokenType is not (JsonTokenType.False or JsonTokenType.Null))
@@ -119,23 +119,23 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
         var data = default(Utf8JsonReader);
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (reader.ValueTextEquals("name"u8))
+            if (JsonText.Is(ref reader, "name"u8))
             {
                 if (ReadText(ref reader, $"inputs[{position}].name", out name) is { } wrong) return wrong;
             }
-            else if (reader.ValueTextEquals("datatype"u8))
+            else if (JsonText.Is(ref reader, "datatype"u8))
             {
                 if (ReadText(ref reader, $"inputs[{position}].datatype", out datatype) is { } wrong) return wrong;
             }
-            else if (reader.ValueTextEquals("shape"u8))
+            else if (JsonText.Is(ref reader, "shape"u8))
             {
                 if (ReadShape(ref reader, position, out shape) is { } wrong) return wrong;
             }
-            else if (reader.ValueTextEquals("parameters"u8))
+            else if (JsonText.Is(ref reader, "parameters"u8))
             {
                 if (ReadParameters(ref reader, name is null ? $"inputs[{position}]" : $"input '{JsonText.Shorten(name)}'") is { } wrong) return wrong;
             }
-            else if (reader.ValueTextEquals("data"u8))
+            else if (JsonText.Is(ref reader, "data"u8))
             {
                 reader.Read();
                 if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].data {JsonText.Describe(ref reader)}, expected a list");
@@ -218,11 +218,11 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
             string? name = null;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
-                if (reader.ValueTextEquals("name"u8))
+                if (JsonText.Is(ref reader, "name"u8))
                 {
                     if (ReadText(ref reader, $"outputs[{i}].name", out name) is { } wrong) return wrong;
                 }
-                else if (reader.ValueTextEquals("parameters"u8))
+                else if (JsonText.Is(ref reader, "parameters"u8))
                 {
                     if (ReadParameters(ref reader, $"outputs[{i}]") is { } wrong) return wrong;
                 }
