@@ -19,25 +19,32 @@ internal static partial class CreateTenantKey
         var found = await db.Tenants().AsNoTracking().SingleOrDefaultAsync(row => row.Name == tenant, cancellationToken);
         if (found is null) return TenancyProblems.TenantNotFound(tenant).ToResult();
 
+        var created = await RunAsync(found.Id, [Permissions.TenantAdminister], "made by the platform's administrator", scopes, clock, cancellationToken);
+        callers.Forget();
+        Log.Recovered(logger, tenant);
+        return TypedResults.Created($"/api/v1/principals/{PrincipalName}/keys/{created.Id}", created);
+    }
+
+    /// <summary>The same for <c>atoll recover</c>, which works without a server.</summary>
+    public static async Task<CreatedApiKeyResponse> RunAsync(
+        string tenantId, IReadOnlyList<string> permissions, string note, IServiceScopeFactory scopes, TimeProvider clock, CancellationToken cancellationToken)
+    {
         // The rows belong to that tenant, not to the caller's, so they are written in a scope of their own.
         await using var scope = scopes.CreateAsyncScope();
-        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(found.Id);
-        var theirs = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        var principal = await theirs.Principals().SingleOrDefaultAsync(row => row.Name == PrincipalName, cancellationToken);
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        var principal = await db.Principals().SingleOrDefaultAsync(row => row.Name == PrincipalName, cancellationToken);
         if (principal is null)
         {
             principal = new Principal { Id = Ids.New("prn", clock), Name = PrincipalName, CreatedUtc = clock.GetUtcNow().UtcDateTime };
-            theirs.Principals().Add(principal);
+            db.Principals().Add(principal);
         }
-        if (!await theirs.Grants().AnyAsync(grant => grant.PrincipalId == principal.Id && grant.Permission == Permissions.TenantAdminister, cancellationToken))
-            theirs.Grants().Add(new Grant { PrincipalId = principal.Id, Permission = Permissions.TenantAdminister });
-        var (secret, key) = ApiKeys.Create(principal.Id, "made by the platform's administrator", null, clock);
-        theirs.ApiKeys().Add(key);
-        await theirs.SaveChangesAsync(cancellationToken);
-        callers.Forget();
-        Log.Recovered(logger, tenant);
-        var created = new CreatedApiKeyResponse { Id = key.Id, Principal = PrincipalName, Secret = secret };
-        return TypedResults.Created($"/api/v1/principals/{PrincipalName}/keys/{key.Id}", created);
+        var granted = await db.Grants().Where(grant => grant.PrincipalId == principal.Id).Select(grant => grant.Permission).ToListAsync(cancellationToken);
+        db.Grants().AddRange(permissions.Except(granted).Select(permission => new Grant { PrincipalId = principal.Id, Permission = permission }));
+        var (secret, key) = ApiKeys.Create(principal.Id, note, null, clock);
+        db.ApiKeys().Add(key);
+        await db.SaveChangesAsync(cancellationToken);
+        return new CreatedApiKeyResponse { Id = key.Id, Principal = PrincipalName, Secret = secret };
     }
 
     private static partial class Log

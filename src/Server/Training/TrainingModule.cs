@@ -24,7 +24,7 @@ internal static class TrainingModule
     public static void MapTraining(this RouteGroupBuilder api)
     {
         var runs = api.MapGroup("/runs").WithTags("Runs");
-        runs.MapPost("/", CreateRun.HandleAsync).Needs(Permissions.RunsWrite)
+        runs.MapPost("/", CreateRun.HandleAsync).Needs(Permissions.RunsWrite).Repeatable()
             .WithName("createRun").WithSummary("Train a model on a dataset.")
             .WithExample("""{ "dataset": "telco-churn", "target": "Churn", "seed": 1, "minutesMax": 10 }""");
         runs.MapGet("/", ListRuns.HandleAsync).Needs(Permissions.RunsRead)
