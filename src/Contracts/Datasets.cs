@@ -213,7 +213,7 @@ public sealed record DatasetStatistics
 }
 
 /// <summary>A file that a dataset version was made of.</summary>
-public sealed record SourceFileRecord(string Name, long Bytes, string Sha256, string? Split);
+public sealed record SourceFileRecord(string Name, long Bytes, string Sha256, string? Split = null);
 
 /// <summary>Everything that is known about an immutable dataset version besides its samples.</summary>
 public sealed record DatasetManifest
@@ -249,7 +249,7 @@ public sealed record DatasetManifest
 }
 
 /// <summary>Where a sample came from.</summary>
-public sealed record SampleSource(string File, long? Line, string? Entry);
+public sealed record SampleSource(string File, long? Line = null, string? Entry = null);
 
 /// <summary>One sample of any type.</summary>
 public sealed record SampleResponse

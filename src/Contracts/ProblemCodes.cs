@@ -20,6 +20,8 @@ public static class ProblemCodes
     public const string DatasetNotReady = "dataset-not-ready";
     public const string ModelOfOtherKind = "model-of-other-kind";
     public const string RunEnded = "run-ended";
+    public const string ImportRefused = "import-refused";
+    public const string ImportEnded = "import-ended";
     public const string IdempotencyMismatch = "idempotency-mismatch";
     public const string IdempotencyUnsupported = "idempotency-unsupported";
     public const string RequestInProgress = "request-in-progress";

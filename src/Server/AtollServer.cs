@@ -52,7 +52,7 @@ internal sealed class AtollServer : IAsyncDisposable
         AddSettings(builder.Configuration, arguments);
         builder.Services.AddPlatform();
         builder.Services.AddTenancy();
-        builder.Services.AddDatasets();
+        builder.Services.AddDatasets(builder.Configuration);
         builder.Services.AddTraining(builder.Configuration);
         builder.Services.AddRegistry();
         builder.Services.AddDeployments();
@@ -183,6 +183,7 @@ internal sealed class AtollServer : IAsyncDisposable
         api.MapTenancy();
         app.MapOAuth();
         api.MapTraining();
+        api.MapDatasets();
         api.MapRegistry();
         api.MapPromotion();
         api.MapDeployments();

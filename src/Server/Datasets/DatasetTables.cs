@@ -1,3 +1,4 @@
+using Atoll.Contracts;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Microsoft.EntityFrameworkCore;
@@ -11,6 +12,31 @@ internal static class DatasetTables
     public static DbSet<Dataset> Datasets(this PlatformDb db) => db.Set<Dataset>();
 
     public static DbSet<DatasetVersion> DatasetVersions(this PlatformDb db) => db.Set<DatasetVersion>();
+
+    public static DbSet<Import> Imports(this PlatformDb db) => db.Set<Import>();
+
+    /// <summary>A version by its number, or the newest by <c>latest</c>.</summary>
+    public static async Task<(Dataset? Dataset, DatasetVersion? Version)> FindDatasetVersionAsync(this PlatformDb db, string dataset, string version, CancellationToken cancellationToken)
+    {
+        var found = await db.Datasets().AsNoTracking().SingleOrDefaultAsync(d => d.Name == dataset, cancellationToken);
+        if (found is null) return (null, null);
+
+        int number = version == "latest" ? found.LatestVersion : int.TryParse(version, out int given) ? given : 0;
+        return (found, await db.DatasetVersions().AsNoTracking().SingleOrDefaultAsync(v => v.DatasetId == found.Id && v.Number == number, cancellationToken));
+    }
+
+    internal sealed class ImportTable : IEntityTypeConfiguration<Import>
+    {
+        public void Configure(EntityTypeBuilder<Import> builder)
+        {
+            builder.ToTable("imports").HasKey(import => import.Id);
+            builder.HasIndex(import => new { import.TenantId, import.State });
+            builder.Property(import => import.Request).IsJson(AtollJson.Default.ImportRequest);
+            builder.Property(import => import.Files).IsJson(DatasetsJson.Default.IReadOnlyListImportFile);
+            builder.Property(import => import.Problems).IsJson(AtollJson.Default.IReadOnlyListImportProblem);
+            builder.Property(import => import.Warnings).IsJson(AtollJson.Default.IReadOnlyListImportProblem);
+        }
+    }
 
     internal sealed class DatasetTable : IEntityTypeConfiguration<Dataset>
     {
@@ -42,6 +68,13 @@ internal static class DatasetTables
                 yield return row.ManifestDigest;
                 yield return row.DataDigest;
                 yield return row.IndexDigest;
+            }
+
+            // What was uploaded is needed until the import has ended, also across a restart.
+            var pending = db.Imports().Where(import => import.State == ImportStates.Queued || import.State == ImportStates.Running).Select(import => import.Files).AsAsyncEnumerable();
+            await foreach (var files in pending.WithCancellation(cancellationToken))
+            {
+                foreach (var file in files) yield return file.Digest;
             }
         }
     }

@@ -45,6 +45,20 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /.well-known/jwks.json"] = Attack.Own,
         ["GET /.well-known/oauth-authorization-server"] = Attack.Own,
 
+        // Datasets
+        ["POST /api/v1/datasets"] = Attack.Creating("""{ "name": "stolen", "type": "text", "url": "http://127.0.0.1:1/x.csv" }"""),
+        ["GET /api/v1/datasets"] = Attack.Own,
+        ["GET /api/v1/datasets/{dataset}"] = Attack.NotFound(),
+        ["DELETE /api/v1/datasets/{dataset}"] = Attack.NotFound(),
+        ["POST /api/v1/datasets/{dataset}/versions"] = Attack.NotFound("""{ "url": "http://127.0.0.1:1/x.csv" }"""),
+        ["GET /api/v1/datasets/{dataset}/versions"] = Attack.NotFound(),
+        ["GET /api/v1/datasets/{dataset}/versions/{version}"] = Attack.NotFound(),
+        ["GET /api/v1/datasets/{dataset}/versions/{version}/samples"] = Attack.NotFound(),
+        ["GET /api/v1/datasets/{dataset}/versions/{version}/samples/{sample}"] = Attack.NotFound(),
+        ["GET /api/v1/datasets/{dataset}/versions/{version}/samples/{sample}/content"] = Attack.NotFound(),
+        ["GET /api/v1/imports/{import}"] = Attack.NotFound(),
+        ["POST /api/v1/imports/{import}:cancel"] = Attack.NotFound(),
+
         // Training
         ["POST /api/v1/runs"] = Attack.NotFound("""{ "dataset": "victim-dataset" }"""),
         ["GET /api/v1/runs"] = Attack.Own,

@@ -31,7 +31,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
     public string TenantId => tenant.Tenant.Id;
 
     /// <summary>Words that no answer to another tenant may hold.</summary>
-    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission")).Select(value => value.Value);
+    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission" or "sample")).Select(value => value.Value);
 
     /// <summary>A second one in the same server, whose ids differ.</summary>
     public static Task<VictimTenant> CreateOtherAsync(TestServer server) => CreateAsync(server, "bystander");
@@ -62,6 +62,11 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 Id = $"dsv_{mark}", DatasetId = $"dst_{mark}", Number = 1, ManifestDigest = artifact.Digest, DataDigest = artifact.Digest, IndexDigest = artifact.Digest,
                 SampleCount = 1, Bytes = 1, CreatedUtc = Then,
             },
+            new Import
+            {
+                Id = $"imp_{mark}", Dataset = "victim-dataset", DatasetId = $"dst_{mark}", Type = "tabular", State = ImportStates.Succeeded, Request = new ImportRequest(), Files = [],
+                Version = 1, CreatedUtc = Then, EndedUtc = Then,
+            },
             new Model { Id = $"mdl_{mark}", Name = "victim-model", CreatedUtc = Then, LatestVersion = 1 },
             new ModelVersion
             {
@@ -89,6 +94,8 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 ["key"] = key.Id,
                 ["token"] = $"rft_{mark}",
                 ["dataset"] = "victim-dataset",
+                ["sample"] = "1",
+                ["import"] = $"imp_{mark}",
                 ["model"] = "victim-model",
                 ["endpoint"] = "victim-model",
                 ["version"] = "1",

@@ -12,31 +12,30 @@ internal static class StableHash
 
     public static ulong Of(ReadOnlySpan<byte> bytes, ulong seed = 0)
     {
-        ulong state = Mix(seed ^ First, (ulong)bytes.Length ^ Second);
-        while (bytes.Length >= 16)
+        ulong state = seed ^ First, length = (ulong)bytes.Length;
+        for (; bytes.Length > 16; bytes = bytes[16..])
         {
-            state = Mix(state ^ BinaryPrimitives.ReadUInt64LittleEndian(bytes), BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]) ^ Third);
-            bytes = bytes[16..];
+            state = Mix(BinaryPrimitives.ReadUInt64LittleEndian(bytes) ^ Third, BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]) ^ state);
         }
 
-        if (bytes.Length >= 8)
-        {
-            state = Mix(state ^ BinaryPrimitives.ReadUInt64LittleEndian(bytes), Second);
-            bytes = bytes[8..];
-        }
-
-        ulong tail = 0;
-        for (int i = bytes.Length - 1; i >= 0; i--) tail = (tail << 8) | bytes[i];
-        return Finish(Mix(state ^ tail, Third ^ (ulong)bytes.Length));
+        ulong low = Tail(bytes[..Math.Min(8, bytes.Length)]), high = bytes.Length > 8 ? Tail(bytes[8..]) : 0;
+        return Finish(Mix(Second ^ length, Mix(low ^ Third, high ^ state)));
     }
 
     /// <summary>Another hash of the same thing for another seed.</summary>
-    public static ulong Reseed(ulong hash, int seed) => Finish(Mix(hash ^ First, ((ulong)(uint)seed * Second) ^ Third));
+    public static ulong Reseed(ulong hash, int seed) => Finish(Mix(hash ^ First, ((ulong)(uint)seed * Second) ^ Third) ^ hash);
+
+    private static ulong Tail(ReadOnlySpan<byte> bytes)
+    {
+        ulong value = 0;
+        for (int i = bytes.Length - 1; i >= 0; i--) value = (value << 8) | bytes[i];
+        return value;
+    }
 
     private static ulong Mix(ulong left, ulong right)
     {
-        ulong high = Math.BigMul(left | 1, right | 1, out ulong low);
-        return high ^ low ^ (left + right);
+        ulong high = Math.BigMul(left, right, out ulong low);
+        return high ^ low;
     }
 
     private static ulong Finish(ulong value)
