@@ -18,6 +18,31 @@ CREATE TABLE "datasets" (
 );
 
 
+CREATE TABLE "imports" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_imports" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Dataset" TEXT NOT NULL,
+    "DatasetId" TEXT NULL,
+    "Type" TEXT NOT NULL,
+    "State" TEXT NOT NULL,
+    "Progress" REAL NOT NULL,
+    "Request" TEXT NOT NULL,
+    "Files" TEXT NOT NULL,
+    "Version" INTEGER NULL,
+    "Samples" INTEGER NULL,
+    "Skipped" INTEGER NULL,
+    "Error" TEXT NULL,
+    "Problems" TEXT NOT NULL,
+    "ProblemCount" INTEGER NOT NULL,
+    "Warnings" TEXT NOT NULL,
+    "WarningCount" INTEGER NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "EndedUtc" TEXT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_imports_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "job_usages" (
     "TenantId" TEXT NOT NULL,
     "Lane" TEXT NOT NULL,
@@ -272,6 +297,9 @@ CREATE UNIQUE INDEX "IX_endpoints_TenantId_Name" ON "endpoints" ("TenantId", "Na
 
 
 CREATE INDEX "IX_grants_TenantId" ON "grants" ("TenantId");
+
+
+CREATE INDEX "IX_imports_TenantId_State" ON "imports" ("TenantId", "State");
 
 
 CREATE INDEX "IX_jobs_Lane_State_TenantId" ON "jobs" ("Lane", "State", "TenantId");
