@@ -20,6 +20,26 @@ internal sealed record ConvolutionalNetwork(ImagePreparation Preparation, int La
 
     public bool IsSmall => Math.Max(Preparation.Height, Preparation.Width) <= SmallSide;
 
+    /// <summary>What a training step holds for each image of its batch, roughly: measured steps need a little less.</summary>
+    public long TrainingBytesPerImage
+    {
+        get
+        {
+            long floats = 0;
+            var (height, width, channels) = (Preparation.Height, Preparation.Width, Preparation.Channels);
+            foreach (var layer in Layers)
+            {
+                var geometry = new ConvolutionGeometry(height, width, 3, layer.Stride);
+                // The gathered columns and their gradient; then convolution, batch norm, Relu and the gradients of each.
+                floats += geometry.OutPixels * (2L * geometry.Taps * channels + 16L * layer.Channels);
+                (height, width, channels) = (geometry.OutHeight, geometry.OutWidth, layer.Channels);
+            }
+            return floats * sizeof(float);
+        }
+    }
+
+    private Layer[] Layers => IsSmall ? SmallImageLayers : LargeImageLayers;
+
     /// <summary>Scores [N, labels] of UINT8 images [N, channels, height, width].</summary>
     public Tensor Scores(Tensor images)
     {
@@ -31,7 +51,7 @@ internal sealed record ConvolutionalNetwork(ImagePreparation Preparation, int La
             Array.ConvertAll(Deviations, deviation => 1 / deviation), Deviations.Length, 1, 1);
 
         var map = FeatureMap.FromImage(centred);
-        var layers = IsSmall ? SmallImageLayers : LargeImageLayers;
+        var layers = Layers;
         for (var i = 0; i < layers.Length; i++) map = map.Convolution($"convolution{i + 1}", layers[i].Channels, 3, layers[i].Stride).Relu();
         var weights = tape.Parameter("head.weight", [map.Channels, LabelCount], Initializer.LeCun(map.Channels));
         var bias = tape.Parameter("head.bias", [LabelCount], Initializer.Zeros);

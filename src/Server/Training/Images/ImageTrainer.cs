@@ -12,6 +12,11 @@ internal static class ImageTrainer
     private const int ImagesSeenLarge = 90_000;
     private const int EpochsLeast = 4;
     private const int EpochsMost = 60;
+    private const int BatchLeast = 8;
+    private const int BatchMost = 64;
+
+    // Leaves a training under 2 GiB, with the program and the images.
+    private const long BatchBytesMax = 1_500_000_000;
 
     /// <summary>Trains a model.</summary>
     /// <exception cref="TrainingRefusedException">The images or the settings cannot be learned from.</exception>
@@ -34,9 +39,9 @@ internal static class ImageTrainer
         var mirrored = images.LabelNames.Where((_, label) => mayMirror[label]).ToArray();
         report.Log($"Mirrored images are used of {mirrored.Length} of {mayMirror.Length} labels.");
         var (means, deviations) = prepared.Statistics(train);
-        var batch = parameters.Batch ?? ChooseBatch(train.Length);
-        var shards = Math.Min(parameters.Shards, batch);
         var network = new ConvolutionalNetwork(prepared.Preparation, images.LabelCount, means, deviations);
+        var batch = parameters.Batch ?? ChooseBatch(train.Length, network);
+        var shards = Math.Min(parameters.Shards, batch);
         var fitting = new ImageFitting
         {
             Network = network,
@@ -91,10 +96,11 @@ internal static class ImageTrainer
 
     private static JsonArray ToJson(float[] values) => [.. values.Select(value => JsonValue.Create(value))];
 
-    private static int ChooseBatch(int count)
+    /// <summary>Images per step: enough steps for small datasets, not too much memory for large images.</summary>
+    public static int ChooseBatch(int count, ConvolutionalNetwork network)
     {
-        var batch = 8;
-        while (batch < 64 && batch * 16 <= count) batch *= 2;
+        var batch = BatchLeast;
+        while (batch < BatchMost && batch * 16 <= count && 2 * batch * network.TrainingBytesPerImage <= BatchBytesMax) batch *= 2;
         return batch;
     }
 

@@ -102,6 +102,16 @@ public class ImageLearningTests
         Assert.Equal([true, false, false], MirrorCheck.Examine(images, [.. Enumerable.Range(0, drawn.Length)], Seed));
     }
 
+    [Theory]
+    [InlineData(28, 28, 10_000, 64)]
+    [InlineData(72, 96, 2_000, 64)]
+    [InlineData(28, 28, 300, 32)]
+    [InlineData(28, 28, 5, 8)]
+    [InlineData(224, 224, 10_000, 8)]
+    [InlineData(512, 512, 10_000, 8)]
+    public void Batch_is_smaller_for_few_and_for_large_images(int height, int width, int count, int expected) => Assert.Equal(
+        expected, ImageTrainer.ChooseBatch(count, new ConvolutionalNetwork(new ImagePreparation(height, width, IsGrey: false), 2, [0], [1])));
+
     [Fact]
     public void Learning_rate_climbs_to_its_peak_and_falls_to_zero()
     {
