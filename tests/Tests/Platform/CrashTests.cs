@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using System.Security.Cryptography;
 using System.Text;
 using Atoll.Contracts;
 using Atoll.Tests.Tenancy;
@@ -15,6 +16,8 @@ namespace Atoll.Tests.Platform;
 public sealed class CrashTests : IDisposable
 {
     private static readonly string[] Given = [Permissions.DatasetsRead, Permissions.ModelsRead, Permissions.Predict];
+
+    private const int Rows = 40;
 
     private readonly TestFolder _folder = new();
 
@@ -31,6 +34,7 @@ public sealed class CrashTests : IDisposable
         var principals = new ConcurrentDictionary<string, string>();
         var keys = new ConcurrentBag<CreatedApiKeyResponse>();
         var tenants = new ConcurrentBag<CreatedTenantResponse>();
+        var imports = new ConcurrentBag<ImportResponse>();
         string? administrator = null;
         for (var round = 0; round < 4; round++)
         {
@@ -38,9 +42,16 @@ public sealed class CrashTests : IDisposable
             administrator ??= server.FirstKey;
             using var client = server.ClientFor(administrator!);
             await CheckAsync(server, client, principals, keys, tenants);
-            if (round == 3) break;
+            if (round == 3)
+            {
+                foreach (var import in imports) await CheckImportAsync(client, import);
+                break;
+            }
 
             var writers = Enumerable.Range(0, 3).Select(writer => WriteAsync(client, $"r{round}w{writer}", principals, keys, tenants)).ToList();
+
+            // Not in the first round: an import that dies three times is given up, as it should be.
+            if (round > 0) writers.Add(UploadAsync(client, $"r{round}", imports));
             await Task.Delay(random.Next(50, 1500));
             await server.KillAsync();
             await Task.WhenAll(writers);
@@ -48,7 +59,8 @@ public sealed class CrashTests : IDisposable
         Assert.NotEmpty(principals);
         Assert.NotEmpty(keys);
         Assert.NotEmpty(tenants);
-        TestContext.Current.TestOutputHelper.WriteLine($"{tenants.Count} tenants, {principals.Count} principals and {keys.Count} keys were acknowledged and found.");
+        TestContext.Current.TestOutputHelper.WriteLine(
+            $"{tenants.Count} tenants, {principals.Count} principals, {keys.Count} keys and {imports.Count} uploads were acknowledged and found.");
         CheckFile();
     }
 
@@ -129,6 +141,47 @@ public sealed class CrashTests : IDisposable
         }
     }
 
+    /// <summary>Uploads small tables until the server is gone.</summary>
+    private static async Task UploadAsync(HttpClient client, string prefix, ConcurrentBag<ImportResponse> imports)
+    {
+        var csv = "age,plan,churn\n" + string.Concat(Enumerable.Range(0, Rows).Select(i => $"{i},{(i % 3 == 0 ? "gold" : "basic")},{(i % 2 == 0 ? "yes" : "no")}\n"));
+        try
+        {
+            for (var i = 0; i < 10; i++)
+            {
+                using var form = new MultipartFormDataContent
+                {
+                    { new StringContent($"{prefix}-{i}"), "name" },
+                    { new StringContent("tabular"), "type" },
+                    { new StringContent("churn"), "label" },
+                    { new StringContent(csv), "file", "customers.csv" },
+                };
+                using var answer = await client.PostAsync("/api/v1/datasets", form);
+                imports.Add(await answer.ReadAsync<ImportResponse>(HttpStatusCode.Accepted));
+            }
+        }
+        catch (Exception exception) when (exception is HttpRequestException or IOException)
+        {
+            // The server was killed.
+        }
+    }
+
+    /// <summary>What was accepted is done by whichever process comes next, and done whole.</summary>
+    private static async Task CheckImportAsync(HttpClient client, ImportResponse accepted)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        var import = accepted;
+        while (import.State is ImportStates.Queued or ImportStates.Running)
+        {
+            await Task.Delay(50, patience.Token);
+            import = (await client.GetFromJsonAsync($"/api/v1/imports/{accepted.Id}", AtollJson.Default.ImportResponse, patience.Token))!;
+        }
+        Assert.Equal(ImportStates.Succeeded, import.State);
+        using var samples = await client.GetAsync($"/api/v1/datasets/{import.Dataset}/versions/1/samples?limit=1000");
+        Assert.Equal(HttpStatusCode.OK, samples.StatusCode);
+        Assert.Equal(Rows, System.Text.Json.JsonDocument.Parse(await samples.Content.ReadAsStringAsync()).RootElement.GetProperty("items").GetArrayLength());
+    }
+
     private static async Task CheckAsync(
         ChildServer server, HttpClient client, ConcurrentDictionary<string, string> principals, ConcurrentBag<CreatedApiKeyResponse> keys, ConcurrentBag<CreatedTenantResponse> tenants)
     {
@@ -168,6 +221,9 @@ public sealed class CrashTests : IDisposable
         Assert.Equal("ok", check.ExecuteScalar());
         check.CommandText = "SELECT COUNT(*) FROM pragma_foreign_key_check";
         Assert.Equal(0L, check.ExecuteScalar());
-        Assert.Empty(Directory.EnumerateFiles(Path.Combine(Data, "tmp")));
+
+        // Every blob is whole: its bytes are those that its name promises.
+        foreach (var blob in Directory.EnumerateFiles(Path.Combine(Data, "blobs"), "*", SearchOption.AllDirectories))
+            Assert.Equal(Path.GetFileName(blob), Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(blob))));
     }
 }

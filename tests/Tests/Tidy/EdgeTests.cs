@@ -29,7 +29,7 @@ public sealed partial class EdgeTests
         ["Registry"] = ["Deployments"],
         ["Promotion"] = ["Deployments", "Registry"],
         ["Deployments"] = ["Registry"],
-        ["Prediction"] = ["Deployments", "Registry"],
+        ["Prediction"] = ["Datasets", "Deployments", "Registry"],
 
         // The server's own verbs of the command line stand above all modules.
         ["Commands"] = ["Datasets", "Deployments", "Prediction", "Promotion", "Registry", "Tenancy", "Training"],
