@@ -26,7 +26,7 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
 
     public T? Get<T>(Option<T> option) => parsed.GetValue(option);
 
-    public T Get<T>(Argument<T> argument) => parsed.GetRequiredValue(argument);
+    public T Get<T>(Argument<T> argument) => parsed.GetValue(argument)!;
 
     public string? GivenServer => parsed.GetValue(options.Server);
 

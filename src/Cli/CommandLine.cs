@@ -99,6 +99,11 @@ internal static class CommandLine
             else Report(terminal, problem.Detail, RemedyFor(problem, context));
             return ExitCodes.Refused;
         }
+        catch (AtollUnreachableException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Ctrl-C reached a server of this process first.
+            return ExitCodes.Interrupted;
+        }
         catch (AtollUnreachableException problem)
         {
             Report(terminal, problem.Message, "Start one with 'atoll serve', or name another with --server <url>.");

@@ -16,9 +16,9 @@ internal sealed class CommandTree
         [
             .. extraCommands,
             .. LoginCommands.All(), StatusCommand.Create(),
-            TrainCommand.Create(), RunCommands.Create(),
+            DatasetCommands.Create(), TrainCommand.Create(), RunCommands.Create(),
             ModelCommands.Create(), PromoteCommand.Create(), EndpointCommands.Create(), PredictCommand.Create(),
-            TenantCommands.Create(),
+            TenantCommands.Create(), PrincipalCommands.Create(), GrantCommands.Create(), KeyCommands.Create(),
             .. CompletionCommands.All(this), VersionCommand.Create(),
         ];
         foreach (var command in commands) Root.Subcommands.Add(command);

@@ -10,7 +10,7 @@ internal static class HelpPage
     [
         ("Start here", ["quickstart", "serve", "doctor", "login", "logout", "status"]),
         ("From data to predictions", ["datasets", "train", "runs", "models", "promote", "endpoints", "predict"]),
-        ("Who may do what", ["tenants", "principals", "grants", "keys"]),
+        ("Who may do what", ["tenants", "principals", "grants", "keys", "recover"]),
         ("The command line", ["completion", "version"]),
     ];
 
@@ -58,8 +58,11 @@ internal static class HelpPage
                 text.Append("  ").AppendLine(example.Line);
             }
         }
-        if (!command.Parents.Any()) text.AppendLine().AppendLine("Help for one command: atoll <command> --help");
-        else if (commands.Count > 0) text.AppendLine().AppendLine($"Help for one command: {path} <command> --help");
+        if (commands.Count > 0)
+        {
+            text.AppendLine();
+            Wrap(text, $"Help for one command: {path} <command> --help", "", width);
+        }
         return text.ToString();
     }
 

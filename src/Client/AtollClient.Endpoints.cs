@@ -7,7 +7,8 @@ namespace Atoll.Client;
 /// <param name="Version">A version by number; the endpoint's own choice when neither this nor <paramref name="Alias"/> is given.</param>
 /// <param name="Alias">A version by alias.</param>
 /// <param name="Top">How many labels to give for each sample.</param>
-public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null);
+/// <param name="IgnoreUnknown">Skip columns that the model does not read, instead of refusing them as mistakes.</param>
+public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null, bool IgnoreUnknown = false);
 
 /// <summary>An image file to predict.</summary>
 /// <param name="Name">Name of the file, for messages.</param>
@@ -72,7 +73,9 @@ public sealed partial class AtollClient
     private static string PredictPath(string endpoint, PredictOptions? options)
     {
         // The verb follows the escaped name directly, as in /endpoints/leads:predict?top=3.
-        var query = Path($"", ("version", Number(options?.Version)), ("alias", options?.Alias), ("top", Number(options?.Top)))[Api.Length..];
+        var query = Path(
+            $"", ("version", Number(options?.Version)), ("alias", options?.Alias), ("top", Number(options?.Top)),
+            ("unknown", options is { IgnoreUnknown: true } ? "ignore" : null))[Api.Length..];
         return Path($"/endpoints/{endpoint}") + ":predict" + query;
     }
 }

@@ -28,4 +28,62 @@ public sealed partial class AtollClient
 
     /// <summary>Deletes a tenant with everything that it owns.</summary>
     public Task DeleteTenantAsync(string tenant, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/tenants/{tenant}"), cancellationToken);
+
+    /// <summary>Makes an administrator's key for a tenant whose own administrators have lost theirs.</summary>
+    public Task<CreatedApiKeyResponse> CreateTenantKeyAsync(string tenant, CancellationToken cancellationToken = default) =>
+        PostAsync(Path($"/tenants/{tenant}/keys"), AtollJson.Default.CreatedApiKeyResponse, cancellationToken);
+
+    /// <summary>Makes somebody or something that acts for the tenant.</summary>
+    public Task<PrincipalResponse> CreatePrincipalAsync(CreatePrincipalRequest request, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            Path($"/principals"), request, AtollJson.Default.CreatePrincipalRequest, AtollJson.Default.PrincipalResponse, NewIdempotencyKey(), cancellationToken);
+
+    /// <summary>One page of principals, by name.</summary>
+    public Task<Page<PrincipalResponse>> ListPrincipalsPageAsync(string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/principals", ("after", after), ("limit", Number(limit))), AtollJson.Default.PagePrincipalResponse, cancellationToken);
+
+    /// <summary>All principals, by name.</summary>
+    public IAsyncEnumerable<PrincipalResponse> ListPrincipalsAsync(CancellationToken cancellationToken = default) =>
+        AllAsync((after, token) => ListPrincipalsPageAsync(after, null, token), cancellationToken);
+
+    /// <summary>A principal with what it may do.</summary>
+    public Task<PrincipalResponse> GetPrincipalAsync(string principal, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/principals/{principal}"), AtollJson.Default.PrincipalResponse, cancellationToken);
+
+    /// <summary>Deletes a principal with its grants and keys.</summary>
+    public Task DeletePrincipalAsync(string principal, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/principals/{principal}"), cancellationToken);
+
+    /// <summary>One page of what a principal may do.</summary>
+    public Task<Page<GrantResponse>> ListGrantsPageAsync(
+        string principal, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/principals/{principal}/grants", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageGrantResponse, cancellationToken);
+
+    /// <summary>Grants a permission (<see cref="Permissions"/>); granting it again changes nothing.</summary>
+    public Task<GrantResponse> PutGrantAsync(string principal, string permission, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Put, Path($"/principals/{principal}/grants/{permission}")),
+            AtollJson.Default.GrantResponse, repeatable: true, cancellationToken);
+
+    /// <summary>Takes a permission back.</summary>
+    public Task DeleteGrantAsync(string principal, string permission, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/principals/{principal}/grants/{permission}"), cancellationToken);
+
+    /// <summary>Makes an API key; its secret can be read only in this answer.</summary>
+    public Task<CreatedApiKeyResponse> CreateApiKeyAsync(string principal, CreateApiKeyRequest request, CancellationToken cancellationToken = default) =>
+        PostAsync(
+            Path($"/principals/{principal}/keys"), request,
+            AtollJson.Default.CreateApiKeyRequest, AtollJson.Default.CreatedApiKeyResponse, idempotencyKey: null, cancellationToken);
+
+    /// <summary>One page of a principal's keys, oldest first, without their secrets.</summary>
+    public Task<Page<ApiKeyResponse>> ListApiKeysPageAsync(
+        string principal, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/principals/{principal}/keys", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageApiKeyResponse, cancellationToken);
+
+    /// <summary>Ends a key at once.</summary>
+    /// <param name="principal">Whose key it is.</param>
+    /// <param name="key">Id of the key, not its secret.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public Task DeleteApiKeyAsync(string principal, string key, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/principals/{principal}/keys/{key}"), cancellationToken);
 }

@@ -154,7 +154,8 @@ public sealed record PromotionResponse
 
 /// <summary>A gate with what was found.</summary>
 /// <param name="Explanation">A sentence: <c>accuracy 0.91 is at least 0.90</c>.</param>
-public sealed record GateResult(string Metric, double? AtLeast, double? AtMost, double? Actual, bool Held, string Explanation);
+public sealed record GateResult(
+    string Metric, bool Held, string Explanation, double? AtLeast = null, double? AtMost = null, double? Actual = null);
 
 /// <summary>A stable address for predictions.</summary>
 public sealed record EndpointResponse

@@ -233,7 +233,7 @@ internal static class ModelCommands
                 foreach (var promotion in page.Items)
                     grid.Row(
                         $"{promotion.Version}", promotion.To, promotion.Promoted ? new Grid.Cell("yes", "green") : new Grid.Cell("no", "red"),
-                        string.Join("; ", promotion.Gates.Select(gate => gate.Explanation)), promotion.By, Words.Ago(promotion.AtUtc, context.Terminal.Clock));
+                        string.Join("; ", promotion.Gates.Select(gate => gate.Explanation.TrimEnd('.'))), promotion.By, Words.Ago(promotion.AtUtc, context.Terminal.Clock));
                 grid.Write(console);
                 Paging.ShowMore(context, page);
             });
@@ -267,10 +267,4 @@ internal static class ModelCommands
             grid.Row(tensor.Name, tensor.Datatype, $"[{string.Join(", ", tensor.Shape)}]", tensor.ColumnType, tensor.Example);
         grid.Write(console);
     }
-}
-
-/// <summary>Reports on the caller's thread, in order; <see cref="Progress{T}"/> does neither.</summary>
-internal sealed class DirectProgress(Action<TransferProgress> report) : IProgress<TransferProgress>
-{
-    public void Report(TransferProgress value) => report(value);
 }

@@ -25,22 +25,23 @@ internal static class PredictCommand
         var top = new Option<int?>("--top") { Description = "How many labels to show for each sample. Default: 3.", HelpName = "number" };
         var version = new Option<int?>("--version") { Description = "Ask this version instead of the one that serves.", HelpName = "number" };
         var alias = new Option<string?>("--alias") { Description = "Ask the version that has this alias.", HelpName = "name" };
+        var ignore = new Option<bool>("--ignore-unknown") { Description = "Skip columns that the model does not read, such as ids and the truth." };
         return new Verb(
             "predict", "Ask an endpoint for predictions.",
             new("atoll predict telco-churn --row tenure=2 Contract=Month-to-month MonthlyCharges=70.7", "One row, column by column"),
-            new("atoll predict telco-churn --csv new-customers.csv --output json", "All rows of a file, for a script"),
+            new("atoll predict telco-churn --csv new-customers.csv --ignore-unknown --output json", "All rows of a file, for a script"),
             new("atoll predict banking77 --text \"My card has not arrived\"", "A text"),
             new("atoll predict fashion-mnist --image shoe.png shirt.png", "Two images"))
         {
             Arguments = { name },
-            Options = { row, rowJson, csv, text, image, top, version, alias },
+            Options = { row, rowJson, csv, text, image, top, version, alias, ignore },
         }.Does(async (context, cancellationToken) =>
         {
             var (rows, objects, file, texts, images) = (context.Get(row) ?? [], context.Get(rowJson) ?? [], context.Get(csv), context.Get(text) ?? [], context.Get(image) ?? []);
             var kinds = (rows.Length + objects.Length > 0 ? 1 : 0) + (file is null ? 0 : 1) + (texts.Length > 0 ? 1 : 0) + (images.Length > 0 ? 1 : 0);
             if (kinds == 0) throw new UsageException("There is nothing to predict: give --row, --row-json, --csv, --text or --image.");
             if (kinds > 1) throw new UsageException("Give samples of one kind: rows, a csv file, texts or images.");
-            var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3));
+            var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3), context.Get(ignore));
             var endpoint = context.Get(name);
 
             PredictResponse answer;

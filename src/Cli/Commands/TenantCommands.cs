@@ -6,7 +6,7 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll tenants</c>: the customers' spaces; for administrators of the platform.</summary>
 internal static class TenantCommands
 {
-    public static Noun Create() => new("tenants", "Make, see and delete tenants; needs the platform administrator's key.", Make(), List(), Show(), Delete());
+    public static Noun Create() => new("tenants", "Make, see and delete tenants; needs the platform administrator's key.", Make(), List(), Show(), Recover(), Delete());
 
     private static Argument<string> TenantArgument() => new("tenant") { Description = "Name of the tenant." };
 
@@ -55,6 +55,22 @@ internal static class TenantCommands
                 context.Write(tenant, AtollJson.Default.TenantResponse, console => new Facts()
                     .Add("tenant", tenant.Name).Add("id", tenant.Id).Add("created", $"{tenant.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(tenant.CreatedUtc, context.Terminal.Clock)})")
                     .Write(console));
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Recover()
+    {
+        var name = TenantArgument();
+        return new Verb("recover", "Make a key for a tenant whose administrators have lost theirs; the tenant sees it as the principal 'recovery'.", new Example("atoll tenants recover acme", "A key that may administer acme")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                var created = await context.Client.CreateTenantKeyAsync(context.Get(name), cancellationToken);
+                context.Write(created, AtollJson.Default.CreatedApiKeyResponse, console =>
+                {
+                    console.WriteLine($"Key of {created.Principal} in tenant {context.Get(name)}, shown only now:");
+                    console.WriteLine($"  {created.Secret}");
+                });
                 return ExitCodes.Done;
             });
     }

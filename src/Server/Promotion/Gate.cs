@@ -12,8 +12,10 @@ internal static class Gate
         double? actual = metrics.TryGetValue(gate.Metric, out var value) ? value : null;
         if (actual is null)
         {
-            return new GateResult(gate.Metric, gate.AtLeast, gate.AtMost, null, false,
-                $"The version has no score '{gate.Metric}'; it has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.");
+            return new GateResult(
+                gate.Metric, false,
+                $"The version has no score '{gate.Metric}'; it has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.",
+                gate.AtLeast, gate.AtMost);
         }
         var low = gate.AtLeast is { } least && actual < least;
         var high = gate.AtMost is { } most && actual > most;
@@ -23,7 +25,7 @@ internal static class Gate
             (_, true) => $"{gate.Metric} {Text(actual.Value)} is above {Text(gate.AtMost!.Value)}.",
             _ => $"{gate.Metric} {Text(actual.Value)} is {Bounds(gate)}.",
         };
-        return new GateResult(gate.Metric, gate.AtLeast, gate.AtMost, actual, !low && !high, explanation);
+        return new GateResult(gate.Metric, !low && !high, explanation, gate.AtLeast, gate.AtMost, actual);
     }
 
     /// <summary>

@@ -1,0 +1,113 @@
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Atoll.Contracts;
+
+namespace Atoll.Tests.Cli;
+
+public sealed class TenancyCommandsTests(TestServer server) : IClassFixture<TestServer>, IDisposable
+{
+    private readonly TestTerminal _terminal = new();
+
+    public void Dispose() => _terminal.Dispose();
+
+    [Fact]
+    public async Task A_tenant_is_made_used_and_deleted()
+    {
+        var created = await JsonAsync("tenants create acme", server.Server.FirstKey!, AtollJson.Default.CreatedTenantResponse);
+        Assert.Equal("acme", created.Tenant.Name);
+        Assert.Equal("acme", (await JsonAsync("status", created.AdministratorKey.Secret, AtollJson.Default.CallerResponse)).Tenant);
+        Assert.Contains(await ListAsync("tenants list", AtollJson.Default.PageTenantResponse), tenant => tenant.Name == "acme");
+
+        await RunAsync("tenants create acme", server.Server.FirstKey!, code: 1);
+        Assert.Contains("There is already a tenant 'acme'.", _terminal.Error);
+        await RunAsync("tenants delete acme", server.Server.FirstKey!, code: 2);
+        await RunAsync("tenants delete acme --yes", server.Server.FirstKey!);
+        await RunAsync("tenants show acme", server.Server.FirstKey!, code: 1);
+        Assert.Contains("atoll tenants list", _terminal.Error);
+    }
+
+    [Fact]
+    public async Task A_principal_gets_grants_and_keys_and_loses_them_at_once()
+    {
+        var (tenant, _) = await server.CreateTenantAsync();
+        var admin = tenant.AdministratorKey.Secret;
+        var principal = await JsonAsync("principals create website --grant predict models.read", admin, AtollJson.Default.PrincipalResponse);
+        Assert.Equal(["models.read", "predict"], principal.Permissions.Order());
+        var key = await JsonAsync("keys create website --note server", admin, AtollJson.Default.CreatedApiKeyResponse);
+        await RunAsync("models list", key.Secret);
+
+        await RunAsync("grants remove website models.read", admin);
+        await RunAsync("models list", key.Secret, code: 1);
+        Assert.Contains("atoll grants add", _terminal.Error);
+        await RunAsync("grants add website models.read", admin);
+        await RunAsync("models list", key.Secret);
+        await RunAsync("grants list website", admin);
+        Assert.Equal("models.read\npredict\n", _terminal.Out);
+
+        await RunAsync("keys list website", admin);
+        Assert.Contains("server", _terminal.Out);
+        Assert.DoesNotContain(key.Secret, _terminal.Out);
+        await RunAsync($"keys delete website {key.Id}", admin);
+        await RunAsync("models list", key.Secret, code: 1);
+        await RunAsync("principals delete website --yes", admin);
+        await RunAsync("principals show website", admin, code: 1);
+    }
+
+    [Fact]
+    public async Task Json_on_standard_output_is_exactly_what_the_server_sends()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        var key = client.DefaultRequestHeaders.Authorization!.Parameter!;
+        foreach (var (command, path) in ((string, string)[])
+        [
+            ("status", "me"), ("principals list", "principals"), ("principals show admin", "principals/admin"), ("grants list admin", "principals/admin/grants"),
+            ("keys list admin", "principals/admin/keys"), ("runs list", "runs"), ("models list", "models"), ("endpoints list", "endpoints"), ("datasets list", "datasets"),
+        ])
+        {
+            await RunAsync($"{command} --output json", key);
+            var sent = await client.GetStringAsync($"/api/v1/{path}");
+            Assert.True(JsonElement.DeepEquals(JsonDocument.Parse(sent).RootElement, JsonDocument.Parse(_terminal.Out).RootElement), $"{command}: {_terminal.Out} instead of {sent}");
+            Assert.Empty(_terminal.Error);
+        }
+    }
+
+    [Fact]
+    public async Task An_error_for_a_script_is_the_servers_problem_document()
+    {
+        await RunAsync("tenants show nobody --output json", server.Server.FirstKey!, code: 1);
+        Assert.Empty(_terminal.Out);
+        using var problem = JsonDocument.Parse(_terminal.Error);
+        Assert.Equal(ProblemCodes.NotFound, problem.RootElement.GetProperty("code").GetString());
+    }
+
+    [Theory]
+    [InlineData("runs show run_nope", "no run 'run_nope'")]
+    [InlineData("runs cancel run_nope", "no run 'run_nope'")]
+    [InlineData("runs logs run_nope", "no run 'run_nope'")]
+    [InlineData("runs follow run_nope", "no run 'run_nope'")]
+    [InlineData("models show nope", "no model 'nope'")]
+    [InlineData("models report nope", "no model 'nope'")]
+    [InlineData("models download nope", "no model 'nope'")]
+    [InlineData("models delete nope --yes", "no model 'nope'")]
+    [InlineData("promote nope", "no model 'nope'")]
+    [InlineData("endpoints show nope", "no endpoint 'nope'")]
+    [InlineData("predict nope --text hello", "no endpoint 'nope'")]
+    [InlineData("datasets show nope", "no dataset 'nope'")]
+    [InlineData("train nope", "no dataset 'nope'")]
+    public async Task What_does_not_exist_is_named(string line, string expected)
+    {
+        await RunAsync(line, server.Server.FirstKey!, code: 1);
+        Assert.Contains(expected, _terminal.Error);
+    }
+
+    private async Task<IReadOnlyList<T>> ListAsync<T>(string line, JsonTypeInfo<Page<T>> type) => (await JsonAsync(line, server.Server.FirstKey!, type)).Items;
+
+    private async Task<T> JsonAsync<T>(string line, string key, JsonTypeInfo<T> type)
+    {
+        await RunAsync($"{line} --output json", key);
+        return JsonSerializer.Deserialize(_terminal.Out, type)!;
+    }
+
+    private async Task RunAsync(string line, string key, int code = 0) =>
+        Assert.True(code == await _terminal.RunAsync($"{line} --server {server.Server.Address} --key {key}"), $"{line}: {_terminal.Error}");
+}
