@@ -61,11 +61,11 @@ public sealed partial class AtollClient
         }
     }
 
-    /// <summary>Lets an alias name a version.</summary>
-    public Task<ModelResponse> MoveAliasAsync(string model, string alias, int version, CancellationToken cancellationToken = default) =>
+    /// <summary>Lets an alias name a version; gives that version.</summary>
+    public Task<ModelVersionResponse> MoveAliasAsync(string model, string alias, int version, CancellationToken cancellationToken = default) =>
         PutAsync(
             Path($"/models/{model}/aliases/{alias}"), new MoveAliasRequest { Version = version },
-            AtollJson.Default.MoveAliasRequest, AtollJson.Default.ModelResponse, cancellationToken);
+            AtollJson.Default.MoveAliasRequest, AtollJson.Default.ModelVersionResponse, cancellationToken);
 
     /// <summary>Removes an alias; the version stays.</summary>
     public Task DeleteAliasAsync(string model, string alias, CancellationToken cancellationToken = default) =>

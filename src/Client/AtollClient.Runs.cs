@@ -12,7 +12,7 @@ public sealed partial class AtollClient
 {
     /// <summary>Starts a training.</summary>
     public Task<RunResponse> CreateRunAsync(CreateRunRequest request, CancellationToken cancellationToken = default) =>
-        PostAsync(Path($"/runs"), request, AtollJson.Default.CreateRunRequest, AtollJson.Default.RunResponse, idempotencyKey: null, cancellationToken);
+        PostAsync(Path($"/runs"), request, AtollJson.Default.CreateRunRequest, AtollJson.Default.RunResponse, NewIdempotencyKey(), cancellationToken);
 
     /// <summary>One page of runs, newest first.</summary>
     public Task<Page<RunResponse>> ListRunsPageAsync(

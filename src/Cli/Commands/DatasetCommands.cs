@@ -258,7 +258,7 @@ internal static class DatasetCommands
 
     private static string Values(ColumnStatistics column) => column.Numbers is { } numbers
         ? $"{Words.Value(numbers.Min)} to {Words.Value(numbers.Max)}, mean {Words.Value(numbers.Mean)}"
-        : string.Join(", ", column.TopValues.Take(4).Select(value => value.Value)) + (column.Distinct > 4 ? ", …" : "");
+        : string.Join(", ", column.TopValues.Take(4).Select(value => value.Value)) + (column.TopValues.Count > 4 ? ", …" : "");
 
     private static Verb Versions()
     {

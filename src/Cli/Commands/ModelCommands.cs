@@ -207,7 +207,7 @@ internal static class ModelCommands
             }
             var number = context.Get(version) ?? throw new UsageException("Say which version the alias is to name, or --delete.");
             var moved = await context.Client.MoveAliasAsync(context.Get(model), context.Get(alias), number, cancellationToken);
-            context.Write(moved, AtollJson.Default.ModelResponse, console => console.WriteLine($"{moved.Name}: {AliasText(moved)}"));
+            context.Write(moved, AtollJson.Default.ModelVersionResponse, console => console.WriteLine($"{context.Get(alias)} is now {moved.Model} version {moved.Version}."));
             return ExitCodes.Done;
         });
     }

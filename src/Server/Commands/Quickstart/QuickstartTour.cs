@@ -178,7 +178,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
                     await PredictRowsAsync(client, model, unseen, cancellationToken);
                     break;
                 case DatasetTypes.Text:
-                    ShowAnswers(unseen.Select(sample => sample.Text!), unseen, await client.PredictTextsAsync(model.Set.Name, [.. unseen.Select(sample => sample.Text!)], cancellationToken: cancellationToken));
+                    await PredictTextsAsync(client, model, unseen, cancellationToken);
                     break;
                 default:
                     image = await PredictImagesAsync(client, model, unseen, cancellationToken);
@@ -193,7 +193,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         // Labels spread over all there are, and of each the first sample; nothing is picked because it comes out well.
         var labels = model.Report.Evaluation.Labels!;
         var count = model.Set.Type == DatasetTypes.Image ? Math.Min(ImagesShown, labels.Count) : Math.Min(4, labels.Count);
-        var each = Math.Max(1, 4 / labels.Count);
+        var each = model.Set.Type == DatasetTypes.Tabular ? 3 : 1;
         var found = new List<SampleResponse>();
         for (var i = 0; i < count; i++)
         {
@@ -217,15 +217,26 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         var answer = await client.PredictAsync(model.Set.Name, new PredictRequest { Rows = rows }, cancellationToken: cancellationToken);
         // A row is too wide to show; these columns say most about a customer.
         string[] shown = ["tenure", "Contract", "InternetService", "MonthlyCharges"];
-        ShowAnswers(rows.Select(row => string.Join(", ", shown.Where(row.ContainsKey).Select(column => column == "tenure" ? $"{row[column]} months" : $"{row[column]}"))), unseen, answer);
+        var grid = new Grid().Flexible("customer").Text("leaves?").Number("sure").Text("truth");
+        foreach (var (sample, row, prediction) in unseen.Zip(rows, answer.Predictions))
+        {
+            var customer = string.Join(", ", shown.Where(row.ContainsKey).Select(column => column == "tenure" ? $"month {row[column]}" : $"{row[column]}"));
+            grid.Row(customer, prediction.Label, Sure(prediction), Judged(prediction.Label, sample.Labels[0]));
+        }
+        grid.Write(_console, Indent);
     }
 
-    private void ShowAnswers(IEnumerable<string> asked, IReadOnlyList<SampleResponse> unseen, PredictResponse answer)
+    private async Task PredictTextsAsync(AtollClient client, Tried model, IReadOnlyList<SampleResponse> unseen, CancellationToken cancellationToken)
     {
-        var grid = new Grid().Flexible("sample").Flexible("prediction").Number("sure").Flexible("truth");
-        foreach (var (sample, question, prediction) in unseen.Zip(asked, answer.Predictions))
-            grid.Row(question, prediction.Label, Sure(prediction), Judged(prediction.Label, string.Join(", ", sample.Labels)));
-        grid.Write(_console, Indent);
+        var answer = await client.PredictTextsAsync(model.Set.Name, [.. unseen.Select(sample => sample.Text!)], cancellationToken: cancellationToken);
+        var width = (_console.Profile.Out.IsTerminal ? _console.Profile.Width : 100) - Indent.Length - 2;
+        foreach (var (sample, prediction) in unseen.Zip(answer.Predictions))
+        {
+            Line($"“{Grid.Shorten(sample.Text!.ReplaceLineEndings(" "), width).EscapeMarkup()}”");
+            var truth = sample.Labels[0];
+            var judged = prediction.Label == truth ? "[green]✓ right[/]" : $"[red]✗ {truth.EscapeMarkup()}[/]";
+            Line($"  → {prediction.Label!.EscapeMarkup()} [dim]{Sure(prediction)}[/]  {judged}");
+        }
     }
 
     private async Task<string?> PredictImagesAsync(AtollClient client, Tried model, IReadOnlyList<SampleResponse> unseen, CancellationToken cancellationToken)
@@ -260,9 +271,9 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
     private void ShowPromises(TimeSpan time, long bytes)
     {
         Step("Done");
-        Promise(time <= TimePromised, $"in {Words.Duration(time)}", $"promised: less than {TimePromised.TotalMinutes:0} minutes on 2 cores; there are {Environment.ProcessorCount} here");
+        Promise(time <= TimePromised, $"in {Words.Duration(time)}", $"promised: less than {TimePromised.TotalMinutes:0} minutes on 2 cores; here are {Environment.ProcessorCount}");
         Promise(
-            bytes <= BytesPromised, $"with {bytes / (double)(1 << 20):0} MiB of memory at its peak, server{(MemoryWatch.CountsChildren ? " and trainings" : "")} together",
+            bytes <= BytesPromised, $"with {bytes / (double)(1 << 20):0} MiB at its peak, server{(MemoryWatch.CountsChildren ? " and trainings" : " alone")}",
             $"promised: less than {BytesPromised >> 20} MiB");
 
         void Promise(bool kept, string what, string promised) =>
@@ -278,7 +289,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         {
             var (type, body) = set.Type switch
             {
-                DatasetTypes.Tabular => ("application/json", """-d '{"rows": [{"tenure": 2, "Contract": "Month-to-month", "MonthlyCharges": 70.7}]}'"""),
+                DatasetTypes.Tabular => ("application/json", """-d '{"rows": [{"tenure": 2, "Contract": "Month-to-month"}]}'"""),
                 DatasetTypes.Text => ("application/json", """-d '{"texts": ["I am still waiting for my card"], "top": 3}'"""),
                 _ => ("image/png", $"--data-binary @{image}"),
             };

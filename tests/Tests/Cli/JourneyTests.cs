@@ -1,0 +1,151 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Json;
+using Atoll.Contracts;
+
+namespace Atoll.Tests.Cli;
+
+/// <summary>What a person does with data on the command line, from upload to prediction.</summary>
+public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>, IAsyncLifetime
+{
+    private readonly TestTerminal _terminal = new();
+
+    public async ValueTask InitializeAsync()
+    {
+        var (tenant, _) = await server.CreateTenantAsync();
+        _terminal["ATOLL_SERVER"] = server.Server.Address;
+        _terminal["ATOLL_KEY"] = tenant.AdministratorKey.Secret;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _terminal.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_table_becomes_a_model_in_production_that_predicts()
+    {
+        await RunAsync("datasets", "create", "leads", WriteLeads(200), "--label", "Converted");
+        Assert.Contains("leads version 1: 200 samples.", _terminal.Out);
+        Assert.Contains("atoll train leads --follow", _terminal.Out);
+        await RunAsync("datasets", "show", "leads");
+        Assert.Contains("train 160, test 40", _terminal.Out);
+        Assert.Contains("Visits", _terminal.Out);
+        await RunAsync("datasets", "samples", "leads", "--split", "test", "--limit", "3");
+        Assert.Equal(4, _terminal.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.Contains("There are more. See them with: --after ", _terminal.Error);
+
+        await RunAsync("train", "leads", "--model", "scoring", "--follow");
+        Assert.Contains("succeeded", _terminal.Out);
+        Assert.Contains("scoring version 1", _terminal.Out);
+        Assert.Contains("evaluating", _terminal.Error);
+        var run = JsonSerializer.Deserialize(await JsonAsync("runs", "list"), AtollJson.Default.PageRunResponse)!.Items[0];
+        await RunAsync("runs", "logs", run.Id);
+        Assert.NotEmpty(_terminal.Out);
+        await RunAsync("runs", "metrics", run.Id);
+        Assert.Contains("course", _terminal.Out);
+        await RunAsync("runs", "follow", run.Id, "--output", "json");
+        Assert.Equal(RunStates.Succeeded, JsonSerializer.Deserialize(_terminal.Out, AtollJson.Default.RunResponse)!.State);
+
+        await RunAsync("train", "leads", "--model", "unwanted", "--output", "json");
+        var unwanted = JsonSerializer.Deserialize(_terminal.Out, AtollJson.Default.RunResponse)!;
+        await RunAsync("runs", "cancel", unwanted.Id);
+        await RunAsync(1, "runs", "follow", unwanted.Id);
+        Assert.Contains("cancelled", _terminal.Out);
+
+        await RunAsync("models", "report", "scoring");
+        Assert.Contains("rows: actual, columns: predicted", _terminal.Out);
+        await RunAsync(1, "promote", "scoring", "--gate", "accuracy>=1.1");
+        Assert.Contains("was not promoted", _terminal.Out);
+        await RunAsync("promote", "scoring", "--gate", "accuracy>=0.8", "--gate", "log-loss<=5");
+        Assert.Contains("scoring version 1 is now in production", _terminal.Out);
+        await RunAsync("models", "promotions", "scoring");
+        Assert.Equal(["yes", "no"], _terminal.Out.Split('\n').Skip(1).Take(2).Select(line => line.Split("  ", StringSplitOptions.RemoveEmptyEntries)[2].Trim()));
+        await RunAsync("models", "alias", "scoring", "champion", "1");
+        await RunAsync("models", "list");
+        Assert.Contains("champion=1, latest=1, production=1", _terminal.Out);
+
+        await RunAsync("predict", "scoring", "--row", "Visits=19", "Source=web");
+        Assert.Contains("yes", _terminal.Out);
+        var rows = Path.Combine(_terminal.Folder, "new.csv");
+        await File.WriteAllTextAsync(rows, "Name,Visits,Source\nx,19,web\ny,0,shop\n");
+        await RunAsync(1, "predict", "scoring", "--csv", rows);
+        Assert.Contains("Name", _terminal.Error);
+        var answer = JsonSerializer.Deserialize(await JsonAsync("predict", "scoring", "--csv", rows, "--ignore-unknown"), AtollJson.Default.PredictResponse)!;
+        Assert.Equal(["yes", "no"], answer.Predictions.Select(prediction => prediction.Label));
+        var same = JsonSerializer.Deserialize(await JsonAsync("predict", "scoring", "--row-json", """{"Visits":19,"Source":"web"}""", "--alias", "champion"), AtollJson.Default.PredictResponse)!;
+        Assert.Equal(answer.Predictions[0].Labels![0].Probability, same.Predictions[0].Labels![0].Probability, 6);
+
+        await RunAsync("endpoints", "show", "scoring");
+        Assert.Contains("atoll predict scoring --row", _terminal.Out);
+        var file = Path.Combine(_terminal.Folder, "scoring.onnx");
+        await RunAsync("models", "download", "scoring", "production", "--to", file);
+        var version = JsonSerializer.Deserialize(await JsonAsync("models", "show", "scoring"), AtollJson.Default.ModelVersionResponse)!;
+        Assert.Equal(version.Digest, Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(await File.ReadAllBytesAsync(file))));
+
+        await RunAsync("models", "delete", "scoring", "--yes");
+        await RunAsync(1, "predict", "scoring", "--row", "Visits=19");
+        await RunAsync("datasets", "delete", "leads", "--yes");
+        await RunAsync(1, "datasets", "show", "leads");
+    }
+
+    [Fact]
+    public async Task Bad_rows_are_named_with_their_places_and_left_out_on_request()
+    {
+        var file = Path.Combine(_terminal.Folder, "bad.csv");
+        await File.WriteAllTextAsync(file, await File.ReadAllTextAsync(WriteLeads(60)) + "12,web,yes,too,many\n");
+        await RunAsync(1, "datasets", "create", "leads", file, "--label", "Converted");
+        Assert.Contains("bad.csv, line 62", _terminal.Out);
+        Assert.Contains("--skip-bad", _terminal.Error);
+        await RunAsync(1, "datasets", "show", "leads");
+        await RunAsync("datasets", "create", "leads", file, "--label", "Converted", "--skip-bad");
+        Assert.Contains("60 samples, 1 bad ones left out", _terminal.Out);
+        await RunAsync("datasets", "add", "leads", WriteLeads(80), "--label", "Converted");
+        Assert.Contains("leads version 2: 80 samples.", _terminal.Out);
+        await RunAsync("datasets", "versions", "leads");
+        Assert.Contains("60", _terminal.Out);
+    }
+
+    [Fact]
+    public async Task A_folder_of_label_folders_becomes_a_dataset_of_images()
+    {
+        var folder = Path.Combine(_terminal.Folder, "shoes");
+        using (var zip = ZipFile.OpenRead(Golden.InRepository("samples/fashion-mnist/test.zip")))
+        {
+            foreach (var label in zip.Entries.GroupBy(entry => entry.FullName.Split('/')[0]).Where(label => label.Key is "Bag" or "Sneaker"))
+            {
+                Directory.CreateDirectory(Path.Combine(folder, label.Key));
+                foreach (var entry in label.Take(10)) entry.ExtractToFile(Path.Combine(folder, entry.FullName));
+            }
+        }
+        await RunAsync("datasets", "create", "shoes", folder);
+        Assert.Contains("shoes version 1: 20 samples.", _terminal.Out);
+        await RunAsync("datasets", "samples", "shoes", "--label", "Bag", "--limit", "1");
+        Assert.Contains("28x28", _terminal.Out);
+        await RunAsync("datasets", "sample", "shoes", "1", "--to", Path.Combine(_terminal.Folder, "one.png"));
+        Assert.Equal("\x89PNG"u8.ToArray()[^3..], (await File.ReadAllBytesAsync(Path.Combine(_terminal.Folder, "one.png")))[1..4]);
+    }
+
+    private string WriteLeads(int rows)
+    {
+        // Who visits often buys, with exceptions, so that there is something to learn and something to get wrong.
+        var text = new StringBuilder("Visits,Source,Converted\n");
+        for (var i = 0; i < rows; i++)
+            text.Append(i % 20).Append(',').Append(i % 3 == 0 ? "web" : "shop").Append(',').Append(i % 20 > 9 != (i % 37 == 0) ? "yes" : "no").Append('\n');
+        var file = Path.Combine(_terminal.Folder, $"leads-{rows}.csv");
+        File.WriteAllText(file, text.ToString());
+        return file;
+    }
+
+    private async Task<string> JsonAsync(params string[] args)
+    {
+        await RunAsync([.. args, "--output", "json"]);
+        return _terminal.Out;
+    }
+
+    private Task RunAsync(params string[] args) => RunAsync(0, args);
+
+    private async Task RunAsync(int code, params string[] args) =>
+        Assert.True(code == await _terminal.RunAsync(args), $"{string.Join(' ', args)}: {_terminal.Out} {_terminal.Error}");
+}
