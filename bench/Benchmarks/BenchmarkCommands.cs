@@ -8,6 +8,8 @@ internal static class BenchmarkCommands
             trains on the folder's datasets and measures on their test splits
         onnx-run
             what a run, a session and a hit of the model cache cost
+        predict-overhead
+            what a prediction over HTTP costs beside a request that does nothing
         train-speed
             images a second that the training graphs of image models learn from
         tabular-speed [--threads 2] [--models 200]
@@ -36,6 +38,8 @@ internal static class BenchmarkCommands
                 return met ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
+            case "predict-overhead":
+                return PredictOverhead.Run() ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
             case "tabular-speed":

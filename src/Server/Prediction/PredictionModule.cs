@@ -29,31 +29,24 @@ internal static class PredictionModule
     public static void MapOpenInference(this IEndpointRouteBuilder app)
     {
         var v2 = app.MapGroup("/v2").WithTags("Open Inference Protocol");
-        v2.Only("GET", "", DescribeServer.Handle, "describeInferenceServer", "Name and version of the server, and the extensions it speaks.")
+        v2.MapGet("", DescribeServer.Handle).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
             .ForAnybody("names only the product");
-        v2.Only("GET", "/health/live", DescribeServer.HandleHealth, "isInferenceServerLive", "200 while the process lives.")
+        v2.MapGet("/health/live", DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
             .ForAnybody("says only that the process lives");
-        v2.Only("GET", "/health/ready", DescribeServer.HandleHealth, "isInferenceServerReady", "200 when predictions can be asked for.")
+        v2.MapGet("/health/ready", DescribeServer.HandleHealth).WithName("isInferenceServerReady").WithSummary("200 when predictions can be asked for.")
             .ForAnybody("says only that the process answers");
         foreach (var (path, suffix) in (ReadOnlySpan<(string, string)>)[("/models/{model}", ""), ("/models/{model}/versions/{version}", "Version")])
         {
-            v2.Only("GET", path, DescribeModel.HandleAsync, $"describeInferenceModel{suffix}", "Inputs and outputs of a model; its name is that of an endpoint.")
+            v2.MapGet(path, DescribeModel.HandleAsync).WithName($"describeInferenceModel{suffix}").WithSummary("Inputs and outputs of a model; its name is that of an endpoint.")
                 .Needs(Permissions.Predict);
-            v2.Only("GET", path + "/ready", DescribeModel.HandleReadyAsync, $"isInferenceModel{suffix}Ready", "200 when the model answers.")
+            v2.MapGet(path + "/ready", DescribeModel.HandleReadyAsync).WithName($"isInferenceModel{suffix}Ready").WithSummary("200 when the model answers.")
                 .Needs(Permissions.Predict);
-            v2.Only("POST", path + "/infer", Infer.HandleAsync, $"inferModel{suffix}", "Run a model on tensors.")
+            v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
                 .Needs(Permissions.Predict);
         }
-        foreach (var area in (ReadOnlySpan<string>)["models", "health"])
-        {
-            v2.Map($"/{area}/{{**rest}}", OpenInferenceProblems.NotFoundAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(2);
-        }
-    }
 
-    /// <summary>Maps a path for one method; any other is answered as the protocol wants it.</summary>
-    private static RouteHandlerBuilder Only(this RouteGroupBuilder group, string method, string path, Delegate handler, string name, string summary)
-    {
-        group.Map(path, OpenInferenceProblems.MethodNotAllowedAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
-        return group.MapMethods(path, [method], handler).WithName(name).WithSummary(summary);
+        // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
+        foreach (var path in (ReadOnlySpan<string>)["", "/health/live", "/health/ready", "/models/{**rest}"])
+            v2.Map(path, OpenInferenceProblems.RefuseAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
     }
 }

@@ -65,7 +65,7 @@ public sealed class OpenInferenceTests(PredictionServer server) : IClassFixture<
     [InlineData("POST", "/v2/health/live", 405, "Method Not Allowed")]
     [InlineData("DELETE", "/v2", 405, "Method Not Allowed")]
     [InlineData("GET", "/v2/models/churn/versions/1/nothing", 404, "Not Found")]
-    [InlineData("GET", "/v2/health/alive", 404, "Not Found")]
+    [InlineData("PUT", "/v2/models/churn/nothing", 404, "Not Found")]
     public async Task Addresses_are_answered_as_the_protocol_says(string method, string path, int status, string? error)
     {
         using var request = new HttpRequestMessage(new HttpMethod(method), path);

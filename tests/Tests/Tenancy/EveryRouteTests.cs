@@ -84,6 +84,19 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/endpoints"] = Attack.Own,
         ["GET /api/v1/endpoints/{endpoint}"] = Attack.NotFound(),
 
+        // Prediction
+        ["POST /api/v1/endpoints/{endpoint}:predict"] = Attack.NotFound("""{ "rows": [{ "x": 1 }] }"""),
+        ["GET /v2"] = Attack.Own,
+        ["GET /v2/health/live"] = Attack.Own,
+        ["GET /v2/health/ready"] = Attack.Own,
+        ["GET /v2/models/{model}"] = Attack.NotFound(),
+        ["GET /v2/models/{model}/ready"] = Attack.NotFound(),
+        ["POST /v2/models/{model}/infer"] = Attack.NotFound("""{ "inputs": [] }"""),
+        ["GET /v2/models/{model}/versions/{version}"] = Attack.NotFound(),
+        ["GET /v2/models/{model}/versions/{version}/ready"] = Attack.NotFound(),
+        ["POST /v2/models/{model}/versions/{version}/infer"] = Attack.NotFound("""{ "inputs": [] }"""),
+        ["GET /v2/models/{**rest}"] = new Attack(405) { Values = { ["rest"] = "any/infer" } },
+
         // The server itself
         ["GET /healthz"] = Attack.Own,
         ["GET /readyz"] = Attack.Own,

@@ -74,6 +74,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 Signature = signature, Metrics = new() { ["rmse"] = 1 }, Lineage = lineage, CreatedUtc = Then,
             },
             new ModelAlias { ModelId = $"mdl_{mark}", Name = "victim-alias", Version = 1 },
+            new ModelAlias { ModelId = $"mdl_{mark}", Name = Aliases.Latest, Version = 1 },
             new Endpoint { Id = $"end_{mark}", Name = "victim-model", ModelId = $"mdl_{mark}" },
             new PromotionRecord { Id = $"prm_{mark}", ModelId = $"mdl_{mark}", Version = 1, To = Aliases.Staging, Promoted = true, Gates = [], By = "victim-principal", AtUtc = Then },
             new Run

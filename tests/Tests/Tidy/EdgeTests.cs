@@ -29,6 +29,8 @@ public sealed partial class EdgeTests
         ["Registry"] = ["Deployments"],
         ["Promotion"] = ["Deployments", "Registry"],
         ["Deployments"] = ["Registry"],
+
+        // Raw values and csv files are read as in the data that a model was trained on.
         ["Prediction"] = ["Datasets", "Deployments", "Registry"],
 
         // The server's own verbs of the command line stand above all modules.

@@ -1,10 +1,11 @@
+using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Atoll.Platform.Http;
 
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>Every refusal of the <c>/v2</c> routes, in the words that clients of the protocol look for. On the wire: <c>{"error": text}</c>.</summary>
-internal static class OpenInferenceProblems
+internal static partial class OpenInferenceProblems
 {
     public static Problem UnknownModel(string model, string? version) => new(
         404, ProblemCodes.NotFound, version is null
@@ -19,16 +20,19 @@ internal static class OpenInferenceProblems
 
     public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.");
 
-    public static Task NotFoundAsync(HttpContext context) => WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
-
-    public static Task MethodNotAllowedAsync(HttpContext context) =>
-        WriteAsync(context, new Problem(405, ProblemCodes.InvalidBody, "Method Not Allowed"));
+    /// <summary>Answers a path or a method that the protocol does not have.</summary>
+    public static Task RefuseAsync(HttpContext context) => WriteAsync(context, KnownPath().IsMatch(context.Request.Path)
+        ? new Problem(405, ProblemCodes.InvalidBody, "Method Not Allowed")
+        : new Problem(404, ProblemCodes.NotFound, "Not Found"));
 
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
         if (problem.Status == StatusCodes.Status503ServiceUnavailable) context.Response.Headers.RetryAfter = "1";
         return ProblemWriter.WriteAsync(context, problem);
     }
+
+    [GeneratedRegex("^/v2/?$|^/v2/health/(live|ready)/?$|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer))?/?$", RegexOptions.CultureInvariant)]
+    private static partial Regex KnownPath();
 
     private static string Short(string text) => JsonText.Shorten(text);
 }
