@@ -6,6 +6,8 @@ internal static class BenchmarkCommands
     private const string Usage = """
         accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits
+        first-prediction [--models 10]
+            how soon after its training a model answers for the first time
         onnx-run
             what a run, a session and a hit of the model cache cost
         predict-overhead
@@ -36,6 +38,8 @@ internal static class BenchmarkCommands
                 foreach (var (name, run) in Accuracy)
                     if (only is null || only == name) met &= run(arguments);
                 return met ? 0 : 1;
+            case "first-prediction":
+                return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
             case "predict-overhead":

@@ -39,6 +39,7 @@ internal static partial class CreateRun
 
         var manifest = JsonSerializer.Deserialize(
             await blobs.ReadAllAsync(version.TenantId, version.ManifestDigest, cancellationToken), AtollJson.Default.DatasetManifest)!;
+        if (MissingSplit(manifest) is { } split) return TrainingProblems.SplitMissing(dataset.Name, number, split).ToResult();
         var (target, badTarget) = FindTarget(request, dataset, manifest);
         if (badTarget is not null) return badTarget.ToResult();
         if (await FindOtherKindAsync(model, manifest.Type, db, cancellationToken) is { } other)
@@ -65,6 +66,10 @@ internal static partial class CreateRun
         Log.Queued(logger, run.Id, model);
         return TypedResults.Accepted($"/api/v1/runs/{run.Id}", ListRuns.ToWire(run));
     }
+
+    // Without held-out samples nobody could say how good the model is.
+    private static string? MissingSplit(DatasetManifest manifest) => new[] { SplitNames.Train, SplitNames.Test }
+        .FirstOrDefault(name => !manifest.Statistics.Splits.Any(split => split.Split == name && split.Count > 0));
 
     private static (string? Target, Problem? Problem) FindTarget(CreateRunRequest request, Dataset dataset, DatasetManifest manifest)
     {

@@ -14,15 +14,18 @@ internal static class FollowRun
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     public static async Task<Results<ServerSentEventsResult<RunEvent>, ProblemHttpResult>> HandleAsync(
-        string run, PlatformDb db, RunSignals signals, TimeProvider clock, CancellationToken cancellationToken)
+        string run, PlatformDb db, RunSignals signals, TimeProvider clock, IHostApplicationLifetime lifetime, CancellationToken cancellationToken)
     {
         if (!await db.Runs().AnyAsync(r => r.Id == run, cancellationToken)) return TrainingProblems.RunNotFound(run).ToResult();
-        return TypedResults.ServerSentEvents(ReadAsync(run, db, signals, clock, cancellationToken), "run");
+        return TypedResults.ServerSentEvents(ReadAsync(run, db, signals, clock, lifetime.ApplicationStopping, cancellationToken), "run");
     }
 
     private static async IAsyncEnumerable<RunEvent> ReadAsync(
-        string id, PlatformDb db, RunSignals signals, TimeProvider clock, [EnumeratorCancellation] CancellationToken cancellationToken)
+        string id, PlatformDb db, RunSignals signals, TimeProvider clock, CancellationToken stopping,
+        [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        // A stop of the server ends the stream; a follower connects again to the next one.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(stopping, cancellationToken);
         long lastLog = 0;
         var told = new Dictionary<(string Name, int Step), double>();
         RunResponse? last = null;
@@ -46,8 +49,9 @@ internal static class FollowRun
                 last = wire;
             }
             if (RunStates.IsEnded(run.State)) yield break;
-            await Task.WhenAny(change, Task.Delay(Patience, clock, cancellationToken));
+            await Task.WhenAny(change, Task.Delay(Patience, clock, patience.Token));
             cancellationToken.ThrowIfCancellationRequested();
+            if (stopping.IsCancellationRequested) yield break;
         }
     }
 }

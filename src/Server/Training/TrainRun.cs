@@ -25,6 +25,9 @@ internal sealed class TrainRun(
     public async Task RunAsync(JobAttempt attempt, CancellationToken cancellationToken)
     {
         var run = await db.Runs().SingleAsync(r => r.Id == attempt.Subject, cancellationToken);
+
+        // A former attempt was done but could not say so any more.
+        if (run.ModelVersion is not null) return;
         var dataset = await FindDatasetAsync(run, cancellationToken);
         run.State = RunStates.Running;
         run.Attempt = attempt.Number;

@@ -13,6 +13,10 @@ internal static class TrainingProblems
     public static Problem DatasetNotReady(string dataset) => new(
         409, ProblemCodes.DatasetNotReady, $"The dataset '{dataset}' has no version yet.", "Wait for its import to succeed: atoll datasets show " + dataset + ".");
 
+    public static Problem SplitMissing(string dataset, int version, string split) => new(
+        409, ProblemCodes.SplitMissing, $"Version {version} of the dataset '{dataset}' has no samples in the split '{split}'.",
+        "Upload the samples as 'file', which splits them, or add a file for that split: atoll datasets add.");
+
     public static Problem TargetMissing(string dataset, IEnumerable<string> columns) => HttpProblems.InvalidField(
         "target", "is missing: the dataset names no label column", $"Name the column to learn; {dataset} has {string.Join(", ", columns.Take(30))}.");
 

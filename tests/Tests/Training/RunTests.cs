@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using Atoll.Contracts;
+using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Jobs;
 using Microsoft.EntityFrameworkCore;
@@ -40,6 +41,35 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         Assert.NotEmpty(report.Candidates);
         var metrics = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/metrics", AtollJson.Default.PageRunMetricResponse))!;
         Assert.NotEmpty(metrics.Items);
+    }
+
+    [Fact]
+    public async Task A_new_model_is_in_memory_before_its_run_has_succeeded()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(200));
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = Quick }));
+        Assert.True(run.State == RunStates.Succeeded, run.Error);
+
+        var served = server.Server.Services.GetRequiredService<ServedModels>();
+        var before = served.Snapshot();
+        var watch = Stopwatch.StartNew();
+        using var answer = await client.PostAsync(
+            "/api/v1/endpoints/leads:predict", new StringContent("""{"rows":[{"age":70,"plan":"pro","calls":1}]}""", Encoding.UTF8, "application/json"));
+        TestContext.Current.TestOutputHelper!.WriteLine($"The first prediction took {watch.Elapsed.TotalMilliseconds:F1} ms.");
+        var predictions = (await answer.Content.ReadFromJsonAsync(AtollJson.Default.PredictResponse))!;
+        Assert.Equal("yes", Assert.Single(predictions.Predictions).Label);
+        Assert.Equal(before.Loads, served.Snapshot().Loads);
+    }
+
+    [Fact]
+    public async Task A_dataset_without_held_out_samples_is_refused()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(100), "train");
+        using var answer = await client.PostAsJsonAsync("/api/v1/runs", new CreateRunRequest { Dataset = "leads" }, AtollJson.Default.CreateRunRequest);
+        Assert.Equal(HttpStatusCode.Conflict, answer.StatusCode);
+        Assert.Contains(ProblemCodes.SplitMissing, await answer.Content.ReadAsStringAsync());
     }
 
     [Fact]
@@ -150,14 +180,14 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         return text.ToString();
     }
 
-    private static async Task UploadAsync(HttpClient client, string name, string csv)
+    private static async Task UploadAsync(HttpClient client, string name, string csv, string part = "file")
     {
         using var form = new MultipartFormDataContent
         {
             { new StringContent(name), "name" },
             { new StringContent(DatasetTypes.Tabular), "type" },
             { new StringContent("signed"), "label" },
-            { new StringContent(csv), "file", "leads.csv" },
+            { new StringContent(csv), part, "leads.csv" },
         };
         using var answer = await client.PostAsync("/api/v1/datasets?wait=true", form);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
