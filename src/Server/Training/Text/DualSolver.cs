@@ -27,6 +27,7 @@ internal enum LinearLoss
 internal sealed class DualSolver
 {
     private const float SmallestStep = 1e-6f;
+    private const int LineSearches = 5;
 
     private readonly SparseRows _rows;
     private readonly IReadOnlyList<int[]> _labels;
@@ -35,6 +36,8 @@ internal sealed class DualSolver
     private readonly LinearLoss _loss;
     private readonly int _labelCount;
     private readonly int _stride;
+    private readonly float[] _point;
+    private readonly float[] _logarithm;
     private float _strength;
 
     public DualSolver(SparseRows rows, IReadOnlyList<int[]> labels, int labelCount, LinearLoss loss)
@@ -44,6 +47,8 @@ internal sealed class DualSolver
         _labelCount = labelCount;
         _loss = loss;
         _stride = LinearWeights.StrideOf(labelCount);
+        _point = new float[labelCount];
+        _logarithm = new float[labelCount];
         Weights = new LinearWeights(rows.FeatureCount, labelCount);
         _dual = new float[(long)rows.Count * _stride];
         _squares = new float[rows.Count];
@@ -116,46 +121,38 @@ internal sealed class DualSolver
     {
         // The dual variables of a row are a distribution; at the optimum it is the softmax of the scores. The row moves
         // towards that point, as far as the dual objective grows.
-        var n = _labelCount;
-        var max = float.NegativeInfinity;
-        for (var c = 0; c < n; c++) max = Math.Max(max, scores[c]);
-        var sum = 0f;
-        for (var c = 0; c < n; c++)
-        {
-            step[c] = MathF.Exp(scores[c] - max);
-            sum += step[c];
-        }
-        loss += Math.Log(sum) - (scores[label] - max);
-        float along = 0, length = 0;
-        for (var c = 0; c < n; c++)
-        {
-            step[c] = step[c] / sum - dual[c];
-            along += step[c] * (scores[c] - max);
-            length += step[c] * step[c];
-        }
+        Span<float> score = scores.AsSpan(0, _labelCount), move = step.AsSpan(0, _labelCount), old = dual[.._labelCount];
+        Span<float> point = _point.AsSpan(0, _labelCount), logarithm = _logarithm.AsSpan(0, _labelCount);
+        TensorPrimitives.Subtract(score, TensorPrimitives.Max<float>(score), score);
+        TensorPrimitives.Exp(score, move);
+        var sum = TensorPrimitives.Sum<float>(move);
+        loss += Math.Log(sum) - score[label];
+        TensorPrimitives.Divide(move, sum, move);
+        TensorPrimitives.Subtract(move, old, move);
+        var along = TensorPrimitives.Dot<float>(move, score);
+        var length = TensorPrimitives.SumOfSquares<float>(move);
         if (length < 1e-12f) return false;
-        float low = 0, high = 1, s = 1 / (1 + strength * square * 0.5f);
-        for (var iteration = 0; iteration < 6; iteration++)
+
+        // The dual objective along the move is concave: a step whose slope is not negative never goes too far.
+        var reach = strength * square;
+        float low = 0, high = 1, s = 1 / (1 + 0.5f * reach);
+        for (var iteration = 0; iteration < LineSearches; iteration++)
         {
-            float gradient = along - s * strength * square * length, curvature = -strength * square * length;
-            for (var c = 0; c < n; c++)
-            {
-                var q = Math.Max(dual[c] + s * step[c], 1e-30f);
-                gradient -= step[c] * MathF.Log(q);
-                curvature -= step[c] * step[c] / q;
-            }
-            if (gradient > 0) low = s;
+            TensorPrimitives.MultiplyAdd(move, s, old, point);
+            TensorPrimitives.Max(point, 1e-30f, point);
+            TensorPrimitives.Log(point, logarithm);
+            var slope = along - s * reach * length - TensorPrimitives.Dot<float>(move, logarithm);
+            TensorPrimitives.Divide(move, point, point);
+            var curvature = -reach * length - TensorPrimitives.Dot<float>(move, point);
+            if (slope > 0) low = s;
             else high = s;
-            var next = s - gradient / curvature;
+            var next = s - slope / curvature;
             s = next > low && next < high ? next : (low + high) / 2;
         }
-        s = low > 0 ? low : Math.Min(s, 1 / (1 + strength * square));
-        for (var c = 0; c < n; c++)
-        {
-            var change = s * step[c];
-            dual[c] += change;
-            step[c] = -strength * change;
-        }
+        s = low > 0 ? low : Math.Min(s, 1 / (1 + reach));
+        TensorPrimitives.Multiply(move, s, move);
+        TensorPrimitives.Add(old, move, old);
+        TensorPrimitives.Multiply(move, -strength, move);
         return true;
     }
 
@@ -236,6 +233,13 @@ internal sealed class LinearWeights
         for (var i = 0; i < features.Length; i++)
             AddScaled(ref Unsafe.Add(ref weights, (nint)features[i] * Stride), ref source, values[i], Stride);
         for (var c = 0; c < Stride; c++) Bias[c] += step[c];
+    }
+
+    /// <summary>Adds other weights of the same shape, each times a factor.</summary>
+    public void AddScaled(LinearWeights other, float factor)
+    {
+        TensorPrimitives.MultiplyAdd(other.Values, factor, Values, Values);
+        TensorPrimitives.MultiplyAdd(other.Bias, factor, Bias, Bias);
     }
 
     public void Scale(float factor)

@@ -4,8 +4,9 @@ namespace Atoll.Training.Text;
 /// <param name="Starts">Where each row begins in <paramref name="Features"/>; one entry more than there are rows.</param>
 /// <param name="Features">Positions of the features, row after row.</param>
 /// <param name="FeatureCount">Number of features.</param>
-/// <param name="FirstRun">Features from here on are runs of characters, those before are words and pairs of words.</param>
-internal sealed record FeatureRows(int[] Starts, int[] Features, int FeatureCount, int FirstRun)
+/// <param name="FirstPair">Features from here on are pairs of words, those before are words.</param>
+/// <param name="FirstRun">Features from here on are runs of characters.</param>
+internal sealed record FeatureRows(int[] Starts, int[] Features, int FeatureCount, int FirstPair, int FirstRun)
 {
     public int Count => Starts.Length - 1;
 
@@ -28,22 +29,31 @@ internal sealed record FeatureRows(int[] Starts, int[] Features, int FeatureCoun
         for (var row = 0; row < Count; row++)
         {
             var features = FeaturesOf(row);
-            var words = features.BinarySearch(FirstRun);
-            if (words < 0) words = ~words;
+            var (pairs, runs) = (Before(features, FirstPair), Before(features, FirstRun));
             var target = values.AsSpan(Starts[row]..Starts[row + 1]);
-            WeighBlock(features[..words], weights, target[..words]);
-            WeighBlock(features[words..], weights, target[words..]);
+            WeighBlock(features[..pairs], weights, target[..pairs], 1);
+            WeighBlock(features[pairs..runs], weights, target[pairs..runs], PairScale);
+            WeighBlock(features[runs..], weights, target[runs..], 1);
         }
         return new SparseRows(Starts, Features, values, FeatureCount);
     }
 
-    private static void WeighBlock(ReadOnlySpan<int> features, ReadOnlySpan<float> weights, Span<float> values)
+    private static int Before(ReadOnlySpan<int> features, int first)
+    {
+        var position = features.BinarySearch(first);
+        return position < 0 ? ~position : position;
+    }
+
+    private static void WeighBlock(ReadOnlySpan<int> features, ReadOnlySpan<float> weights, Span<float> values, float length)
     {
         var squares = 0f;
         foreach (var feature in features) squares += weights[feature] * weights[feature];
-        var scale = 1 / MathF.Sqrt(Math.Max(squares, SmallestSquare));
+        var scale = length / MathF.Sqrt(Math.Max(squares, SmallestSquare));
         for (var i = 0; i < features.Length; i++) values[i] = weights[features[i]] * scale;
     }
+
+    /// <summary>Length of the block of pairs; words and runs have 1. Pairs are many and each is rare.</summary>
+    public const float PairScale = 0.7f;
 
     /// <summary>What stands in for the squared length of a block without features.</summary>
     public const float SmallestSquare = 1e-12f;

@@ -30,7 +30,8 @@ internal sealed class NgramVocabulary
         foreach (var key in keys.Words) _words.Set(key, next++);
         foreach (var key in keys.Pairs) _pairs.Set(key, next++);
         foreach (var key in keys.Runs) _runs.Set(key, next++);
-        FirstRun = 1 + keys.Words.Length + keys.Pairs.Length;
+        FirstPair = 1 + keys.Words.Length;
+        FirstRun = FirstPair + keys.Pairs.Length;
         FeatureCount = next;
     }
 
@@ -40,7 +41,10 @@ internal sealed class NgramVocabulary
 
     public int LongestRun { get; }
 
-    /// <summary>Position of the first run of characters; words and pairs come before.</summary>
+    /// <summary>Position of the first pair of words; words come before.</summary>
+    public int FirstPair { get; }
+
+    /// <summary>Position of the first run of characters; pairs come before.</summary>
     public int FirstRun { get; }
 
     /// <summary>One more than the last feature's position.</summary>
@@ -107,7 +111,7 @@ internal sealed class NgramVocabulary
             found.Clear();
             WordKeys(Alphabet, characters, keys);
             foreach (var key in keys) found.Add(_words.Get(key));
-            PairKeys(CollectionsMarshal.AsSpan(keys), _words, Keys.Words.Length + 1, start, pairKeys);
+            PairKeys(CollectionsMarshal.AsSpan(keys), _words, FirstPair, start, pairKeys);
             foreach (var key in pairKeys) found.Add(key == 0 ? 0 : _pairs.Get(key));
             RunKeys(Alphabet, characters, LongestRun, keys);
             foreach (var key in keys) found.Add(_runs.Get(key));
@@ -120,7 +124,7 @@ internal sealed class NgramVocabulary
             }
             starts[row + 1] = features.Count;
         }
-        return new FeatureRows(starts, [.. features], FeatureCount, FirstRun);
+        return new FeatureRows(starts, [.. features], FeatureCount, FirstPair, FirstRun);
     }
 
     private static long StartKey => TextAlphabet.Start * MultiplierTable[0];

@@ -82,9 +82,9 @@ internal static class TextGraph
         // The next text begins with the start mark, which is also what follows the last text's last word.
         var next = graph.Node("Concat", [Slice(graph, word, 1, long.MaxValue), graph.Constant("start", [(long)vocabulary.StartFeature])],
             Attribute("axis", 0L));
-        var pairKey = graph.Node("Mul", [word, graph.Scalar("radix", vocabulary.Keys.Words.Length + 1L)]);
+        var pairKey = graph.Node("Mul", [word, graph.Scalar("radix", (long)vocabulary.FirstPair)]);
         pairKey = graph.Node("Add", [pairKey, next]);
-        var pair = LookUp(graph, pairKey, vocabulary.Keys.Pairs, 1 + vocabulary.Keys.Words.Length);
+        var pair = LookUp(graph, pairKey, vocabulary.Keys.Pairs, vocabulary.FirstPair);
 
         var empty = graph.Node("ConstantOfShape", [graph.Node("Shape", [line])], Attribute("value", new TensorProto { DataType = (int)TensorElementType.Int64, Dims = { 1 }, Int64Data = { 0 } }));
         var place = graph.Node("Add", [endAt, one]);
@@ -129,23 +129,24 @@ internal static class TextGraph
     /// <summary>[N, labels] scores before softmax or sigmoid.</summary>
     private static string Scores(OnnxGraphBuilder graph, string features, TextModel model)
     {
-        // Two columns, words and runs: a feature has its value in one of them and 0 in the other.
+        // A column per block, words, pairs and runs: a feature has its value in one of them and 0 in the others.
+        const int blockCount = 3;
         var count = model.FeatureWeights.Length;
-        var squares = new float[count * 2];
-        var factors = new float[count * 2];
+        var squares = new float[count * blockCount];
+        var factors = new float[count * blockCount];
         for (var feature = 0; feature < count; feature++)
         {
-            var column = feature * 2 + (feature < model.Vocabulary.FirstRun ? 0 : 1);
+            var block = feature < model.Vocabulary.FirstPair ? 0 : feature < model.Vocabulary.FirstRun ? 1 : 2;
             var weight = model.FeatureWeights[feature];
-            squares[column] = weight * weight;
-            factors[column] = weight * model.Steps[feature];
+            squares[feature * blockCount + block] = weight * weight;
+            factors[feature * blockCount + block] = weight * model.Steps[feature] * (block == 1 ? FeatureRows.PairScale : 1);
         }
-        var square = graph.Node("Gather", [graph.Constant("squares", squares, count, 2), features]);
+        var square = graph.Node("Gather", [graph.Constant("squares", squares, count, blockCount), features]);
         var sums = graph.Node("ReduceSum", [square, graph.Constant("middle", [1L])]);
         sums = graph.Node("Max", [sums, graph.Scalar("smallest", FeatureRows.SmallestSquare)]);
         var inverse = graph.Node("Reciprocal", [graph.Node("Sqrt", [sums])]);
 
-        var factor = graph.Node("Gather", [graph.Constant("factors", factors, count, 2), features]);
+        var factor = graph.Node("Gather", [graph.Constant("factors", factors, count, blockCount), features]);
         factor = graph.Node("Transpose", [factor], Attribute("perm", [0L, 2L, 1L]));
         var levels = graph.Constant("levels", model.Levels, count, model.Labels.Count);
         var rows = graph.Node("Cast", [graph.Node("Gather", [levels, features])], Attribute("to", (long)TensorElementType.Float));

@@ -5,8 +5,11 @@ namespace Atoll.Training.Text;
 /// <summary>What can be chosen about a text training.</summary>
 internal sealed record TextOptions
 {
-    /// <summary>Parameter <c>loss</c>: <c>hinge</c>, <c>logistic</c>, or <c>softmax</c> for one label per text.</summary>
-    public LinearLoss Loss { get; init; } = LinearLoss.SquaredHinge;
+    /// <summary>
+    /// Parameter <c>loss</c>: <c>hinge</c>, <c>logistic</c>, or <c>softmax</c> for one label per text. Default: hinge, for one
+    /// label per text together with softmax; the two make different mistakes, and their sum is still one linear model.
+    /// </summary>
+    public IReadOnlyList<LinearLoss> Losses { get; init; } = [LinearLoss.SquaredHinge];
 
     /// <summary>Parameter <c>strength</c>: how much a mistake weighs against large weights. Null: the best of <see cref="Strengths"/>.</summary>
     public float? Strength { get; init; }
@@ -24,21 +27,17 @@ internal sealed record TextOptions
     public int EpochsMax { get; init; } = 12;
 
     /// <summary>What is tried, weakest first; the loss functions differ in scale.</summary>
-    public IReadOnlyList<float> Strengths => Strength is { } one ? [one] : Loss switch
-    {
-        LinearLoss.SquaredHinge => [0.03f, 0.1f, 0.3f, 1f, 3f],
-        LinearLoss.Softmax => [0.3f, 1f, 3f, 10f, 30f],
-        _ => [0.3f, 1f, 3f, 10f, 30f],
-    };
+    public IReadOnlyList<float> StrengthsOf(LinearLoss loss) =>
+        Strength is { } one ? [one] : loss == LinearLoss.SquaredHinge ? [0.04f, 0.12f, 0.4f, 1.2f, 3.5f] : [0.5f, 1.5f, 5f, 12f];
 
     public static TextOptions Read(TrainingSettings settings, bool multiLabel)
     {
-        var options = new TextOptions();
+        var options = new TextOptions { Losses = multiLabel ? [LinearLoss.SquaredHinge] : [LinearLoss.SquaredHinge, LinearLoss.Softmax] };
         foreach (var (name, value) in settings.Parameters)
         {
             options = name switch
             {
-                "loss" => options with { Loss = LossOf(value, multiLabel) },
+                "loss" => options with { Losses = [LossOf(value, multiLabel)] },
                 "strength" => options with { Strength = Number(name, value, 1e-4f, 1e4f) },
                 "longest-run" => options with { LongestRun = (int)Number(name, value, 2, 5) },
                 "min-texts" => options with { MinTexts = (int)Number(name, value, 1, 1_000_000) },
@@ -59,6 +58,14 @@ internal sealed record TextOptions
         LinearLoss.SquaredHinge => "squared hinge",
         LinearLoss.Softmax => "softmax",
         _ => "logistic",
+    };
+
+    /// <summary>Name of a loss function's learning curve on the texts it learns from.</summary>
+    public static string CurveOf(LinearLoss loss) => loss switch
+    {
+        LinearLoss.SquaredHinge => "train/hinge-loss",
+        LinearLoss.Softmax => "train/softmax-loss",
+        _ => "train/logistic-loss",
     };
 
     private static LinearLoss LossOf(string value, bool multiLabel) => value switch

@@ -1,10 +1,14 @@
+using System.Numerics.Tensors;
 using Atoll.Contracts;
 using Atoll.Training.Evaluation;
 
 namespace Atoll.Training.Text;
 
+/// <summary>One loss function at one strength, and how much of its scores goes into a model's.</summary>
+internal sealed record TextPart(LinearLoss Loss, float Strength, float Share);
+
 /// <summary>A setting that was tried on held-out texts, and what turns its scores into probabilities.</summary>
-internal sealed record TextCandidate(string Name, float Strength, string Metric, double Score)
+internal sealed record TextCandidate(string Name, string Metric, double Score, IReadOnlyList<TextPart> Parts)
 {
     /// <summary>Factor on each label's score.</summary>
     public required float[] Factors { get; init; }
@@ -21,19 +25,22 @@ internal sealed record TextCandidate(string Name, float Strength, string Metric,
         for (var feature = 0; feature < weights.FeatureCount; feature++)
         {
             var row = weights.Values.AsSpan(feature * weights.Stride, weights.LabelCount);
-            for (var label = 0; label < row.Length; label++) row[label] *= Factors[label];
+            TensorPrimitives.Multiply(row, Factors, row);
         }
         for (var label = 0; label < weights.LabelCount; label++) weights.Bias[label] = weights.Bias[label] * Factors[label] + Shifts[label];
     }
 }
 
-/// <summary>Chooses the strength of a text model on texts held out from training, by cross-validation when there are few.</summary>
+/// <summary>Chooses the settings of a text model on texts held out from training, by cross-validation when there are few.</summary>
 internal sealed class TextSelection(
     FeatureRows rows, IReadOnlyList<int[]> labels, int labelCount, bool multiLabel,
     TextOptions options, int seed, TrainingDeadline deadline, ITrainingReport report)
 {
     // The final training needs its share of a time limit.
     private const double ShareOfTime = 0.6;
+
+    // A strength starts from the weights of the one before; a few epochs tell which is better.
+    private const int EpochsPerStrength = 3;
 
     // Scores of held-out texts are kept for every strength; this bounds them to some hundred megabytes.
     private const int HeldOutScoresMax = 16 << 20;
@@ -48,62 +55,86 @@ internal sealed class TextSelection(
 
     public TextCandidate Run(CancellationToken cancellationToken)
     {
-        var strengths = options.Strengths;
         var (foldOf, folds, used) = Folds();
+        var trials = options.Losses.SelectMany(loss => options.StrengthsOf(loss).Select(strength => new Trial(loss, strength))).ToList();
         var heldOut = new List<int[]>();
-        var scores = new List<float[]>[strengths.Count];
-        for (var i = 0; i < scores.Length; i++) scores[i] = [];
-
-        // A strength counts when every fold has tried it; the first fold may end the list early.
-        var tried = strengths.Count;
         for (var fold = 0; fold < used; fold++)
         {
             var training = Where(foldOf, row => foldOf[row] != fold);
             var validation = Where(foldOf, row => foldOf[row] == fold);
-            if (HeldOutScoresMax / labelCount is var most && validation.Length > Math.Max(1_000, most)) validation = validation[..Math.Max(1_000, most)];
-            var validationLabels = Select(validation);
-            heldOut.AddRange(validationLabels);
-            var reached = RunFold(fold, used, tried, training, validation, validationLabels, scores, cancellationToken);
-            tried = Math.Min(tried, reached);
+            var most = Math.Max(1_000, HeldOutScoresMax / labelCount);
+            if (validation.Length > most) validation = validation[..most];
+            heldOut.AddRange(Select(validation));
+            RunFold(fold, used, trials, training, validation, cancellationToken);
+            // A trial counts when every fold went through with it; the first fold may leave some out.
+            trials.RemoveAll(trial => trial.Scores.Count < heldOut.Count && (fold == 0 || trial.Scores.Count == 0));
             if (deadline.Passed(ShareOfTime)) break;
         }
 
-        var candidates = new List<(TextCandidate Candidate, double Loss)>();
-        for (var i = 0; i < tried; i++)
+        var best = new List<(TextCandidate Candidate, double Loss, List<float[]> Scores)>();
+        foreach (var loss in options.Losses)
         {
-            // A fold that came to an end early has fewer scores than truths; the rest was not held out for this strength.
-            var candidate = Judge(strengths[i], scores[i], heldOut.GetRange(0, scores[i].Count));
-            candidates.Add(candidate);
-            Candidates.Add(new CandidateScore(candidate.Candidate.Name, _metric, candidate.Candidate.Score));
-            report.Log($"{candidate.Candidate.Name}: {_metric} {candidate.Candidate.Score:f4}, loss {candidate.Loss:f4}.");
+            var ofLoss = trials.Where(trial => trial.Loss == loss).Select(trial => Judge(
+                [new TextPart(loss, trial.Strength, 1)], trial.Scores, heldOut.GetRange(0, trial.Scores.Count))).ToList();
+            if (ofLoss.Count > 0) best.Add(Best(ofLoss, heldOut.Count));
         }
-        return Best(candidates, heldOut.Count);
+        if (best.Count < 2 || best.Any(candidate => candidate.Scores.Count != heldOut.Count)) return best[0].Candidate;
+
+        // Each part weighs the same once its scores are on the scale of probabilities.
+        var parts = best.ConvertAll(one => one.Candidate.Parts[0] with { Share = one.Candidate.Factors[0] / best.Count });
+        var sum = new List<float[]>(heldOut.Count);
+        for (var row = 0; row < heldOut.Count; row++)
+        {
+            var scores = new float[labelCount];
+            for (var i = 0; i < parts.Count; i++) TensorPrimitives.MultiplyAdd(best[i].Scores[row], parts[i].Share, scores, scores);
+            sum.Add(scores);
+        }
+        var together = Judge(parts, sum, heldOut);
+        var single = best.MaxBy(one => one.Candidate.Score);
+        return together.Candidate.Score >= single.Candidate.Score - Tolerance(single.Candidate.Score, heldOut.Count)
+            ? together.Candidate
+            : single.Candidate;
     }
+
+    private double Tolerance(double score, int count) => multiLabel ? 0 : 0.25 * Math.Sqrt(score * (1 - score) / Math.Max(1, count));
 
     /// <summary>The best score; where the difference could be chance, the probabilities decide.</summary>
-    private TextCandidate Best(List<(TextCandidate Candidate, double Loss)> candidates, int count)
+    private (TextCandidate Candidate, double Loss, List<float[]> Scores) Best(
+        List<(TextCandidate Candidate, double Loss, List<float[]> Scores)> candidates, int count)
     {
         var best = candidates.Max(candidate => candidate.Candidate.Score);
-        var tolerance = multiLabel ? 0 : 0.25 * Math.Sqrt(best * (1 - best) / Math.Max(1, count));
-        return candidates.Where(candidate => candidate.Candidate.Score >= best - tolerance).MinBy(candidate => candidate.Loss).Candidate;
+        var least = best - Tolerance(best, count);
+        return candidates.Where(candidate => candidate.Candidate.Score >= least).MinBy(candidate => candidate.Loss);
     }
 
-    private (TextCandidate Candidate, double Loss) Judge(float strength, List<float[]> scores, List<int[]> truth)
+    private (TextCandidate Candidate, double Loss, List<float[]> Scores) Judge(
+        IReadOnlyList<TextPart> parts, List<float[]> scores, List<int[]> truth)
     {
-        var name = FormattableString.Invariant($"{TextOptions.NameOf(options.Loss)}, strength {strength}");
+        var name = string.Join(" + ", parts.Select(part => FormattableString.Invariant($"{TextOptions.NameOf(part.Loss)} {part.Strength}")));
+        var (candidate, loss) = multiLabel ? JudgeSets(name, parts, scores, truth) : JudgeLabels(name, parts, scores, truth);
+        Candidates.Add(new CandidateScore(name, _metric, candidate.Score));
+        report.Log(FormattableString.Invariant($"{name}: {_metric} {candidate.Score:f4}, loss {loss:f4}."));
+        return (candidate, loss, scores);
+    }
+
+    private (TextCandidate Candidate, double Loss) JudgeLabels(
+        string name, IReadOnlyList<TextPart> parts, List<float[]> scores, List<int[]> truth)
+    {
         var factors = new float[labelCount];
-        var shifts = new float[labelCount];
-        if (!multiLabel)
-        {
-            Array.Fill(factors, ScoreCalibration.Temperature(scores, truth));
-            var loss = ScoreCalibration.Loss(scores, truth, factors[0]);
-            return (new TextCandidate(name, strength, _metric, Accuracy(scores, truth)) { Factors = factors, Shifts = shifts }, loss);
-        }
-        (factors, shifts) = ScoreCalibration.PerLabel(scores, truth, labelCount);
+        Array.Fill(factors, ScoreCalibration.Temperature(scores, truth));
+        var candidate = new TextCandidate(name, _metric, Accuracy(scores, truth), parts) { Factors = factors, Shifts = new float[labelCount] };
+        return (candidate, ScoreCalibration.Loss(scores, truth, factors[0]));
+    }
+
+    private (TextCandidate Candidate, double Loss) JudgeSets(
+        string name, IReadOnlyList<TextPart> parts, List<float[]> scores, List<int[]> truth)
+    {
+        var (factors, shifts) = ScoreCalibration.PerLabel(scores, truth, labelCount);
         var probabilities = scores.ConvertAll(row =>
         {
             var result = new float[row.Length];
-            for (var label = 0; label < result.Length; label++) result[label] = 1 / (1 + MathF.Exp(-(row[label] * factors[label] + shifts[label])));
+            TensorPrimitives.MultiplyAdd(row, factors, shifts, result);
+            TensorPrimitives.Sigmoid(result, result);
             return result;
         });
         var thresholds = ScoreCalibration.Thresholds(probabilities, truth, labelCount);
@@ -120,46 +151,52 @@ internal sealed class TextSelection(
         var names = new string[labelCount];
         Array.Fill(names, "");
         var metrics = MultiLabelMetrics.Compute(truth, selected, flat, names, labelCount).Metrics;
-        var candidate = new TextCandidate(name, strength, _metric, metrics.GetValueOrDefault(_metric))
+        var candidate = new TextCandidate(name, _metric, metrics.GetValueOrDefault(_metric), parts)
         {
             Factors = factors, Shifts = shifts, Thresholds = thresholds,
         };
         return (candidate, metrics[MetricNames.LogLoss]);
     }
 
-    private int RunFold(
-        int fold, int folds, int strengthCount, int[] training, int[] validation, int[][] validationLabels,
-        List<float[]>[] scores, CancellationToken cancellationToken)
+    private void RunFold(int fold, int folds, List<Trial> trials, int[] training, int[] validation, CancellationToken cancellationToken)
     {
         var trainingRows = rows.Select(training);
         var trainingLabels = Select(training);
+        var validationLabels = Select(validation);
         var weights = FeatureWeights.Learn(trainingRows, trainingLabels, labelCount, options.WeightsFromLabels);
-        var solver = new DualSolver(trainingRows.Weigh(weights), trainingLabels, labelCount, options.Loss);
-        var validationRows = rows.Select(validation).Weigh(weights);
-        var run = new SolverRun(solver, training.Length, seed, deadline);
-        var bestScore = double.NegativeInfinity;
-        var worse = 0;
-        for (var i = 0; i < strengthCount; i++)
+        var trainingValues = trainingRows.Weigh(weights);
+        var validationValues = rows.Select(validation).Weigh(weights);
+        var done = 0;
+        foreach (var ofLoss in trials.GroupBy(trial => trial.Loss))
         {
-            List<float[]> current = [];
-            double score = 0;
-            while (run.Next(options.Strengths[i], options.EpochsMax, cancellationToken) is { } loss)
+            var solver = new DualSolver(trainingValues, trainingLabels, labelCount, ofLoss.Key);
+            var run = new SolverRun(solver, training.Length, seed, deadline);
+            var bestScore = double.NegativeInfinity;
+            var worse = 0;
+            foreach (var trial in ofLoss)
             {
-                Epochs++;
-                current = Score(solver.Weights, validationRows);
-                score = multiLabel ? -LogisticLoss(current, validationLabels) : Accuracy(current, validationLabels);
-                if (fold > 0) continue;
-                report.Metric("train/loss", loss, Epochs);
-                report.Metric(multiLabel ? "validation/loss" : "validation/accuracy", multiLabel ? -score : score, Epochs);
+                // A trial may be left out, but one must be there to choose.
+                if ((fold > 0 || done > 0) && deadline.Passed(ShareOfTime)) return;
+                List<float[]> current = [];
+                double score = 0;
+                while (run.Next(trial.Strength, Math.Min(EpochsPerStrength, options.EpochsMax), cancellationToken) is { } loss)
+                {
+                    Epochs++;
+                    current = Score(solver.Weights, validationValues);
+                    score = multiLabel ? -LogisticLoss(current, validationLabels) : Accuracy(current, validationLabels);
+                    if (fold > 0) continue;
+                    report.Metric(TextOptions.CurveOf(trial.Loss), loss, Epochs);
+                    report.Metric(multiLabel ? "validation/loss" : "validation/accuracy", multiLabel ? -score : score, Epochs);
+                }
+                trial.Scores.AddRange(current);
+                done++;
+                report.Progress("selection", Math.Min(1, (fold + (double)done / trials.Count) / folds));
+                worse = score < bestScore ? worse + 1 : 0;
+                bestScore = Math.Max(bestScore, score);
+                // Beyond the peak there is nothing to find; only the first fold may say so, or folds would disagree.
+                if (fold == 0 && worse == 2) break;
             }
-            scores[i].AddRange(current);
-            report.Progress("selection", (fold + (i + 1.0) / strengthCount) / folds);
-            worse = score < bestScore ? worse + 1 : 0;
-            bestScore = Math.Max(bestScore, score);
-            // Beyond the peak there is nothing to find; only the first fold may say so, or folds would disagree.
-            if ((fold == 0 && worse == 2) || deadline.Passed(ShareOfTime)) return i + 1;
         }
-        return strengthCount;
     }
 
     private static List<float[]> Score(LinearWeights weights, SparseRows rows)
@@ -222,4 +259,10 @@ internal sealed class TextSelection(
     private static int[] Where(int[] foldOf, Func<int, bool> condition) => [.. Enumerable.Range(0, foldOf.Length).Where(condition)];
 
     private int[][] Select(int[] chosen) => [.. chosen.Select(row => labels[row])];
+
+    /// <summary>A setting on its way through the folds, with its scores of all texts held out so far.</summary>
+    private sealed record Trial(LinearLoss Loss, float Strength)
+    {
+        public List<float[]> Scores { get; } = [];
+    }
 }

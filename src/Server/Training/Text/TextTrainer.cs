@@ -42,24 +42,32 @@ internal static class TextTrainer
         report.Log($"Chosen: {chosen.Name}, {chosen.Metric} {chosen.Score:f4} on texts held out.");
 
         var featureWeights = FeatureWeights.Learn(rows, examples.Labels, labelCount, options.WeightsFromLabels);
-        var solver = new DualSolver(rows.Weigh(featureWeights), examples.Labels, labelCount, options.Loss);
-        var epochs = new SolverRun(solver, rows.Count, settings.Seed, deadline);
-        while (epochs.Next(chosen.Strength, options.EpochsMax, cancellationToken) is { } loss)
+        var values = rows.Weigh(featureWeights);
+        var weights = new LinearWeights(rows.FeatureCount, labelCount);
+        var epochs = selection.Epochs;
+        for (var i = 0; i < chosen.Parts.Count; i++)
         {
-            report.Metric("train/loss", loss, selection.Epochs + epochs.Count);
-            report.Progress("training", (double)epochs.Count / options.EpochsMax);
+            var part = chosen.Parts[i];
+            var solver = new DualSolver(values, examples.Labels, labelCount, part.Loss);
+            var run = new SolverRun(solver, rows.Count, settings.Seed, deadline);
+            while (run.Next(part.Strength, options.EpochsMax, cancellationToken) is { } loss)
+            {
+                report.Metric(TextOptions.CurveOf(part.Loss), loss, ++epochs);
+                report.Progress("training", (i + (double)run.Count / options.EpochsMax) / chosen.Parts.Count);
+            }
+            weights.AddScaled(solver.Weights, part.Share);
         }
-        chosen.Calibrate(solver.Weights);
+        chosen.Calibrate(weights);
 
         report.Progress("export", 0);
-        var model = new TextModel(vocabulary, featureWeights, solver.Weights, examples.LabelNames, chosen.Thresholds);
+        var model = new TextModel(vocabulary, featureWeights, weights, examples.LabelNames, chosen.Thresholds);
         var onnx = TextGraph.Export(model);
         report.Progress("export", 1);
         return new TrainedModel
         {
             Onnx = onnx,
             Signature = Describe(examples, multiLabel),
-            Algorithm = $"linear n-gram model ({TextOptions.NameOf(options.Loss)})",
+            Algorithm = $"linear n-gram model ({string.Join(" + ", chosen.Parts.Select(part => TextOptions.NameOf(part.Loss)))})",
             Candidates = selection.Candidates,
             Preparation = Explain(vocabulary, chosen, examples.LabelNames),
         };
@@ -119,7 +127,7 @@ internal static class TextTrainer
             ["characterRuns"] = vocabulary.Keys.Runs.Length,
             ["longestRun"] = vocabulary.LongestRun,
             ["charactersReadPerText"] = TextAlphabet.MaxLength,
-            ["strength"] = chosen.Strength,
+            ["settings"] = chosen.Name,
         };
         if (chosen.Thresholds is { } thresholds)
         {
