@@ -2,9 +2,9 @@ namespace Atoll.Training.Text;
 
 /// <summary>How much each feature counts before anything is learned: how rare it is, and how much it tells about the labels.</summary>
 /// <remarks>
-/// The weight is the square root of inverse document frequency times information gain per occurrence (the divergence of the
-/// labels of the texts that contain the feature from the labels of all texts). In cross-validation on intents, sentiment and
-/// emotions the second factor was worth about one point of accuracy over the first alone; it costs nothing when serving.
+/// The weight is the geometric mean of inverse document frequency and information gain per occurrence (the divergence of the
+/// labels of the texts that contain the feature from the labels of all texts). In cross-validation on sentiment and emotions
+/// the second factor was worth about one point of accuracy over the first alone; it costs nothing when serving.
 /// </remarks>
 internal static class FeatureWeights
 {
@@ -13,6 +13,12 @@ internal static class FeatureWeights
 
     private const double SmallestDivergence = 1e-4;
 
+    // How far the labels decide the weight. The more labels there are, the less a few occurrences say about which of them a
+    // feature belongs to: half was best with 2 and 3 labels, a quarter or less with 77.
+    private const int FewLabels = 32;
+    private const double ShareWithFewLabels = 0.5;
+    private const double ShareWithManyLabels = 0.25;
+
     public static float[] Learn(FeatureRows rows, IReadOnlyList<int[]> labels, int labelCount, bool fromLabels)
     {
         var texts = new int[rows.FeatureCount];
@@ -20,11 +26,13 @@ internal static class FeatureWeights
 
         var weights = new float[rows.FeatureCount];
         var divergence = fromLabels ? Divergence(rows, labels, labelCount, texts) : null;
+        var share = divergence is null ? 0 : labelCount <= FewLabels ? ShareWithFewLabels : ShareWithManyLabels;
         for (var feature = 1; feature < weights.Length; feature++)
         {
             if (texts[feature] == 0) continue;
             var rarity = Math.Log((1.0 + rows.Count) / (1.0 + texts[feature])) + 1;
-            weights[feature] = (float)(divergence is null ? rarity : Math.Sqrt(rarity * Math.Max(divergence[feature], SmallestDivergence)));
+            var information = divergence is null ? 1 : Math.Max(divergence[feature], SmallestDivergence);
+            weights[feature] = (float)(Math.Pow(rarity, 1 - share) * Math.Pow(information, share));
         }
         return weights;
     }
