@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform;
+using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference;
 
@@ -20,20 +21,19 @@ internal static class PredictionModule
         api.MapPost("/endpoints/{endpoint}:predict", Predict.HandleAsync).Needs(Permissions.Predict).WithTags("Endpoints")
             .WithName("predict").WithSummary("Predict rows, texts or images: JSON, csv or a form with files.")
             .Produces<PredictResponse>(StatusCodes.Status200OK, "application/json", "text/csv")
-            .ProducesProblem(StatusCodes.Status400BadRequest).ProducesProblem(StatusCodes.Status404NotFound)
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-            .ProducesProblem(StatusCodes.Status503ServiceUnavailable);
+            .AddOpenApiOperationTransformer(PredictDescription.AddAsync);
     }
 
     /// <summary>The Open Inference Protocol, at the addresses where its clients look for it.</summary>
     public static void MapOpenInference(this IEndpointRouteBuilder app)
     {
         var v2 = app.MapGroup("/v2").WithTags("Open Inference Protocol");
-        v2.MapGet("", DescribeServer.Handle).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
+        v2.MapGet("", (Delegate)DescribeServer.Handle).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
             .ForAnybody("names only the product");
-        v2.MapGet("/health/live", DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
+        v2.MapGet("/health/live", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
             .ForAnybody("says only that the process lives");
-        v2.MapGet("/health/ready", DescribeServer.HandleHealth).WithName("isInferenceServerReady").WithSummary("200 when predictions can be asked for.")
+        v2.MapGet("/health/ready", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerReady").WithSummary("200 when predictions can be asked for.")
             .ForAnybody("says only that the process answers");
         foreach (var (path, suffix) in (ReadOnlySpan<(string, string)>)[("/models/{model}", ""), ("/models/{model}/versions/{version}", "Version")])
         {
@@ -42,7 +42,7 @@ internal static class PredictionModule
             v2.MapGet(path + "/ready", DescribeModel.HandleReadyAsync).WithName($"isInferenceModel{suffix}Ready").WithSummary("200 when the model answers.")
                 .Needs(Permissions.Predict);
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
-                .Needs(Permissions.Predict);
+                .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""").Needs(Permissions.Predict);
         }
 
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.

@@ -1,0 +1,53 @@
+using System.Text.Json.Nodes;
+using Atoll.Contracts;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
+
+namespace Atoll.Prediction;
+
+/// <summary>Describes in the OpenAPI document the body and the query that <c>:predict</c> reads by itself.</summary>
+internal static class PredictDescription
+{
+    private const string JsonExample = """{"rows":[{"age":42,"city":"Paris"},{"age":20,"city":null}],"top":2}""";
+
+    public static async Task AddAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        operation.RequestBody = new OpenApiRequestBody
+        {
+            Required = true,
+            Content = new Dictionary<string, OpenApiMediaType>
+            {
+                ["application/json"] = new()
+                {
+                    Schema = await context.GetOrCreateSchemaAsync(typeof(PredictRequest), cancellationToken: cancellationToken),
+                    Example = JsonNode.Parse(JsonExample),
+                },
+                ["text/csv"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String }, Example = JsonValue.Create("age,city\n42,Paris\n") },
+                ["multipart/form-data"] = new() { Schema = Files(), Example = new JsonObject { ["file"] = "<bytes of an image or a csv file>" } },
+                ["image/*"] = new() { Schema = Binary(), Example = JsonValue.Create("<bytes of an image>") },
+            },
+        };
+        operation.Parameters ??= [];
+        Add(operation, "version", "Number of the version that answers; without it and without an alias the endpoint's own choice.");
+        Add(operation, "alias", "Alias of the version that answers: latest, staging, production or one of your own.");
+        Add(operation, "top", "How many labels to give for each sample, best first.");
+        Add(operation, "unknown", "ignore skips columns that the model does not read; refuse, the default, does not.");
+    }
+
+    private static void Add(OpenApiOperation operation, string name, string description) => operation.Parameters!.Add(new OpenApiParameter
+    {
+        Name = name,
+        In = ParameterLocation.Query,
+        Description = description,
+        Schema = new OpenApiSchema { Type = name is "version" or "top" ? JsonSchemaType.Integer : JsonSchemaType.String },
+    });
+
+    private static OpenApiSchema Files() => new()
+    {
+        Type = JsonSchemaType.Object,
+        AdditionalProperties = Binary(),
+        Properties = new Dictionary<string, IOpenApiSchema> { ["text"] = new OpenApiSchema { Type = JsonSchemaType.Array, Items = new OpenApiSchema { Type = JsonSchemaType.String } } },
+    };
+
+    private static OpenApiSchema Binary() => new() { Type = JsonSchemaType.String, Format = "binary" };
+}
