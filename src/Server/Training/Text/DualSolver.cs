@@ -257,11 +257,16 @@ internal sealed class LinearWeights
             sum.StoreUnsafe(ref target);
             return;
         }
-        var factors = Vector256.Create(factor);
-        for (nuint c = 0; c < (nuint)stride; c += 8)
+        // Each number is one fused operation whatever the width, so every width gives the same bits.
+        nuint c = 0, end = (nuint)stride;
+        if (Vector512.IsHardwareAccelerated)
         {
-            var sum = Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref source, c), factors, Vector256.LoadUnsafe(ref target, c));
-            sum.StoreUnsafe(ref target, c);
+            var wide = Vector512.Create(factor);
+            for (; c + 16 <= end; c += 16)
+                Vector512.FusedMultiplyAdd(Vector512.LoadUnsafe(ref source, c), wide, Vector512.LoadUnsafe(ref target, c)).StoreUnsafe(ref target, c);
         }
+        var factors = Vector256.Create(factor);
+        for (; c < end; c += 8)
+            Vector256.FusedMultiplyAdd(Vector256.LoadUnsafe(ref source, c), factors, Vector256.LoadUnsafe(ref target, c)).StoreUnsafe(ref target, c);
     }
 }
