@@ -31,14 +31,14 @@ for /d %%p in (tests\*) do (
         set "log=%TEMP%\atoll-test-%RANDOM%.log"
         set "only="
         if not "!filter!"=="" set "only=-method *!filter!*"
-        dotnet "!program!" -noLogo !only! >"!log!" 2>&1
+        dotnet "!program!" -noLogo -noColor !only! >"!log!" 2>&1
         if errorlevel 1 set code=1
         type "!log!"
         set "found="
-        for /f "tokens=1-20 delims=:, " %%a in ('findstr /r /c:"Total: [0-9]*, Errors:" "!log!"') do (
+        for /f "tokens=1-20 delims=:, " %%a in ('findstr /r /c:"Total: [0-9]" "!log!"') do (
             rem Atoll.Tests Total N Errors N Failed N Skipped N Not Run N
             set found=1
-            set /a total+=%%c-%%l, failed+=%%e+%%g, skipped+=%%i
+            if not "%%l"=="" set /a total+=%%c-%%l, failed+=%%e+%%g, skipped+=%%i
         )
         if not defined found set /a total+=1, failed+=1, code=1
         del "!log!"
