@@ -11,8 +11,11 @@ internal sealed class ImageFitting
     // Left of a time limit for measuring, choosing and writing the model.
     private const double LimitShare = 0.95;
 
-    // Fewer epochs without a better one say nothing: early in a training, scores go up and down.
-    private const int PatienceLeast = 15;
+    // Before, the learning rate is high and measurements jump: a lucky epoch there is not better than what the falling rate leads to.
+    private const double ChooseFrom = 0.6;
+
+    // Fewer epochs without a better one say nothing.
+    private const int PatienceLeast = 10;
 
     public required ConvolutionalNetwork Network { get; init; }
 
@@ -67,9 +70,14 @@ internal sealed class ImageFitting
             var measurement = ImageMeasurement.Take(Network, weights, Images, Validation, Shards);
             report.Metric("validation/loss", measurement.Loss, epoch);
             report.Metric($"validation/{ScoreName}", measurement.Score, epoch);
-            // Of equal scores the later one: its learning rate was lower.
-            if (best is null || measurement.Score >= best.Measurement!.Score) best = new FittedNetwork(weights, measurement, epoch);
-            else if (epoch - best.Epoch >= Math.Max(PatienceLeast, Epochs / 3) && done > LearningRateTriangle.PeakAt)
+            if (done < ChooseFrom) continue;
+
+            // By the loss: with few images to measure by, the score is too coarse to tell epochs apart.
+            if (best is null || measurement.Loss <= best.Measurement!.Loss)
+            {
+                best = new FittedNetwork(weights, measurement, epoch);
+            }
+            else if (epoch - best.Epoch >= PatienceLeast)
             {
                 report.Log(string.Create(CultureInfo.InvariantCulture, $"Stopped after epoch {epoch}: none was better since epoch {best.Epoch}."));
                 break;
