@@ -14,6 +14,9 @@ public sealed record ModelSignature
 
     public required IReadOnlyList<TensorSpec> Inputs { get; init; }
 
+    /// <summary>Columns of the training data that the model does not read, such as ids; they may stand in a row and are skipped.</summary>
+    public IReadOnlyList<string>? Unread { get; init; }
+
     public required IReadOnlyList<TensorSpec> Outputs { get; init; }
 
     /// <summary>The labels in the order of the columns of <c>probabilities</c>; null for regression.</summary>

@@ -47,7 +47,7 @@ internal static class CsvSampleReader
                 columns[i] = 0;
             if (columns[i] < 0)
             {
-                if (!ignoreUnknown && !plan.IsTarget(reader[i])) return (null, PredictionProblems.UnknownColumn(plan, reader[i].ToString(), reader[i].ToString()));
+                if (!ignoreUnknown && !plan.IsUnread(reader[i])) return (null, PredictionProblems.UnknownColumn(plan, reader[i].ToString(), reader[i].ToString()));
                 columns[i] = Skipped;
             }
             else if (!seen.Add(columns[i]))

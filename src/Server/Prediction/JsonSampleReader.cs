@@ -150,14 +150,14 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             if (position < plan.Columns.Count) _order[position] = column;
             return column;
         }
-        return ignoreUnknown || plan.IsTarget(name) ? Skipped : Refused;
+        return ignoreUnknown || plan.IsUnread(name) ? Skipped : Refused;
     }
 
     private int FindLong(ref Utf8JsonReader reader)
     {
         var name = NameOf(ref reader, shorten: false);
         var column = plan.IndexOf(name);
-        return column >= 0 ? column : ignoreUnknown || plan.IsTarget(name) ? Skipped : Refused;
+        return column >= 0 ? column : ignoreUnknown || plan.IsUnread(name) ? Skipped : Refused;
     }
 
     private Problem? ReadValue(ref Utf8JsonReader reader, int index, ref int given)

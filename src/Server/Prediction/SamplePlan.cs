@@ -19,6 +19,7 @@ internal sealed class SamplePlan
     private static readonly ConditionalWeakTable<Route, SamplePlan> Plans = [];
 
     private readonly FrozenDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _columns;
+    private readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> _unread;
     private OutputPlan? _outputs;
 
     private SamplePlan(Route route)
@@ -26,6 +27,8 @@ internal sealed class SamplePlan
         Route = route;
         Columns = [.. route.Signature.Inputs.Select(input => new SampleColumn(input))];
         _columns = Columns.Select((column, i) => KeyValuePair.Create(column.Name, i)).ToFrozenDictionary(StringComparer.Ordinal)
+            .GetAlternateLookup<ReadOnlySpan<char>>();
+        _unread = (route.Signature.Unread ?? []).Append(route.Signature.Target).OfType<string>().ToFrozenSet(StringComparer.Ordinal)
             .GetAlternateLookup<ReadOnlySpan<char>>();
         Labels = [.. (route.Signature.Labels ?? []).Select(label => JsonEncodedText.Encode(label, JsonText.Encoder))];
         ListName = route.Signature.SampleType switch
@@ -66,8 +69,8 @@ internal sealed class SamplePlan
     /// <summary>The position of a column, or -1.</summary>
     public int IndexOf(ReadOnlySpan<char> name) => _columns.TryGetValue(name, out var index) ? index : -1;
 
-    /// <summary>The column that was learned may stand in a row, as it does in the data that the model comes from; it is not read.</summary>
-    public bool IsTarget(ReadOnlySpan<char> name) => Route.Signature.Target is { } target && name.SequenceEqual(target);
+    /// <summary>What stands in the data that the model comes from may stand in a row, too: the column that was learned, and ids, say.</summary>
+    public bool IsUnread(ReadOnlySpan<char> name) => _unread.Contains(name);
 
     /// <summary>The column that was probably meant, or null when nothing is like it.</summary>
     public string? NearestColumn(string name) => Spelling.Nearest(name, Columns.Select(column => column.Name));

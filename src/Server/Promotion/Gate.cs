@@ -32,12 +32,14 @@ internal static class Gate
     /// The gate when none was asked for: the main score of the task is not worse than that of the version to be replaced,
     /// measured on its own held-out samples.
     /// </summary>
-    public static GateRequest NotWorseThan(string task, IReadOnlyDictionary<string, double> replaced)
+    public static IReadOnlyList<GateRequest> NotWorseThan(string task, IReadOnlyDictionary<string, double> replaced)
     {
+        // A version that came from elsewhere may have no such score; then there is nothing to compare with.
         var metric = MetricNames.Primary(task);
+        if (!replaced.TryGetValue(metric, out var bound)) return [];
         return MetricNames.HigherIsBetter(metric) == true
-            ? new GateRequest { Metric = metric, AtLeast = replaced[metric] }
-            : new GateRequest { Metric = metric, AtMost = replaced[metric] };
+            ? [new GateRequest { Metric = metric, AtLeast = bound }]
+            : [new GateRequest { Metric = metric, AtMost = bound }];
     }
 
     private static string Bounds(GateRequest gate) => (gate.AtLeast, gate.AtMost) switch

@@ -27,7 +27,7 @@ internal static partial class PromoteModel
         var replaced = await db.FindVersionAsync(found.Id, request.To, cancellationToken);
         var gates = request.Gates is { Count: > 0 } asked ? asked
             : replaced is null || replaced.Number == version.Number ? []
-            : [Gate.NotWorseThan(version.Signature.Task, replaced.Metrics)];
+            : Gate.NotWorseThan(version.Signature.Task, replaced.Metrics);
         var judged = gates.Select(gate => Gate.Judge(gate, version.Metrics)).ToList();
         var record = new PromotionRecord
         {

@@ -62,7 +62,7 @@ internal static class TrainingProcess
         return new TrainingResult
         {
             Algorithm = trained.Algorithm,
-            Signature = trained.Signature,
+            Signature = trained.Signature with { Unread = UnreadColumns(manifest, trained.Signature) },
             Report = new ModelReportResponse
             {
                 Evaluation = evaluation,
@@ -70,6 +70,13 @@ internal static class TrainingProcess
                 Preparation = trained.Preparation,
             },
         };
+    }
+
+    private static List<string>? UnreadColumns(DatasetManifest manifest, ModelSignature signature)
+    {
+        if (manifest.Type != DatasetTypes.Tabular) return null;
+        var read = signature.Inputs.Select(input => input.Name).Append(signature.Target!);
+        return manifest.Schema.Columns.Select(column => column.Name).Except(read).ToList() is { Count: > 0 } unread ? unread : null;
     }
 
     private static Trained TrainTabular(

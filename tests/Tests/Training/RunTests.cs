@@ -31,6 +31,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         var version = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/latest", AtollJson.Default.ModelVersionResponse))!;
         Assert.Equal(run.Id, version.Lineage.Run);
         Assert.Equal(["no", "yes"], version.Signature.Labels);
+        Assert.Equal(["lead"], version.Signature.Unread);
         Assert.Equal(Aliases.Latest, Assert.Single(version.Aliases));
 
         var endpoint = (await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse))!;
@@ -55,7 +56,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         var before = served.Snapshot();
         var watch = Stopwatch.StartNew();
         using var answer = await client.PostAsync(
-            "/api/v1/endpoints/leads:predict", new StringContent("""{"rows":[{"age":70,"plan":"pro","calls":1}]}""", Encoding.UTF8, "application/json"));
+            "/api/v1/endpoints/leads:predict", new StringContent("""{"rows":[{"lead":"L-9","age":70,"plan":"pro","calls":1,"signed":null}]}""", Encoding.UTF8, "application/json"));
         TestContext.Current.TestOutputHelper!.WriteLine($"The first prediction took {watch.Elapsed.TotalMilliseconds:F1} ms.");
         var predictions = (await answer.Content.ReadFromJsonAsync(AtollJson.Default.PredictResponse))!;
         Assert.Equal("yes", Assert.Single(predictions.Predictions).Label);
@@ -168,14 +169,14 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
     private static string Table(int rows)
     {
         var random = new Random(11);
-        var text = new StringBuilder("age,plan,calls,signed\n");
+        var text = new StringBuilder("lead,age,plan,calls,signed\n");
         for (var i = 0; i < rows; i++)
         {
             var age = random.Next(18, 80);
             var plan = random.Next(3) switch { 0 => "basic", 1 => "plus", _ => "pro" };
             var calls = random.Next(0, 12);
             var signed = (age > 45 ? 1 : 0) + (plan == "pro" ? 1 : 0) + (random.NextDouble() < 0.05 ? 1 : 0) > 1;
-            text.Append(CultureInfo.InvariantCulture, $"{age},{plan},{calls},{(signed ? "yes" : "no")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"L-{100000 + i},{age},{plan},{calls},{(signed ? "yes" : "no")}\n");
         }
         return text.ToString();
     }
