@@ -66,8 +66,9 @@ internal sealed class ProgressView
             if (task is not null)
             {
                 task.IsIndeterminate = fraction is null;
-                if (fraction is { } known) task.Value = Math.Clamp(known, 0, 1);
-                view._notes[task.Id] = note;
+                if (fraction is { } done) task.Value = Math.Clamp(done, 0, 1);
+                // The bar alone says little without colour.
+                view._notes[task.Id] = fraction is > 0 and < 1 and var part ? $"{part * 100:0} % {note}" : note;
                 return;
             }
             lock (view._lock)
