@@ -29,6 +29,7 @@ internal sealed partial class RunImport(
         if (import.State == ImportStates.Succeeded) return;
 
         import.State = ImportStates.Running;
+        import.Error = null;
         if (import.Files.Count == 0) import.Files = [await download.LoadAsync(attempt.TenantId, import.Request.Url!, import.Request.Split, cancellationToken)];
         await db.SaveChangesAsync(cancellationToken);
 
@@ -46,6 +47,11 @@ internal sealed partial class RunImport(
             File.Delete(temporary);
         }
     }
+
+    public Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken) =>
+        db.Imports().Where(import => import.Id == attempt.Subject && import.State == ImportStates.Running).ExecuteUpdateAsync(
+            set => set.SetProperty(import => import.State, ImportStates.Queued).SetProperty(import => import.Progress, 0).SetProperty(import => import.Error, error),
+            cancellationToken);
 
     public async Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken)
     {

@@ -31,6 +31,7 @@ internal sealed class TrainRun(
         var dataset = await FindDatasetAsync(run, cancellationToken);
         run.State = RunStates.Running;
         run.Attempt = attempt.Number;
+        run.Error = null;
         run.StartedUtc ??= clock.GetUtcNow().UtcDateTime;
         await db.SaveChangesAsync(cancellationToken);
         signals.Notify(run.Id);
@@ -46,6 +47,16 @@ internal sealed class TrainRun(
         {
             Directory.Delete(work, recursive: true);
         }
+    }
+
+    public async Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken)
+    {
+        // Cancelled or failed rows have ended, and one with a version is done: the next attempt only says so.
+        await db.Runs().Where(run => run.Id == attempt.Subject && run.State == RunStates.Running && run.ModelVersion == null).ExecuteUpdateAsync(
+            set => set.SetProperty(run => run.State, RunStates.Queued).SetProperty(run => run.Stage, (string?)null)
+                .SetProperty(run => run.Progress, 0).SetProperty(run => run.Error, error),
+            cancellationToken);
+        signals.Notify(attempt.Subject);
     }
 
     public async Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken)

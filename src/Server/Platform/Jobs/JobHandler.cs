@@ -11,6 +11,10 @@ internal interface IJobHandler
     /// <exception cref="JobRefusedException">Another attempt would fail alike; the message is for the tenant.</exception>
     Task RunAsync(JobAttempt attempt, CancellationToken cancellationToken);
 
+    /// <summary>Called when an attempt is over and the job waits for another one: the subject's row must not say that somebody works on it.</summary>
+    /// <param name="error">Why the attempt failed; null when only the server stopped.</param>
+    Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken);
+
     /// <summary>Called once when the job will not be tried again: brings the subject's row to its end.</summary>
     Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken);
 }

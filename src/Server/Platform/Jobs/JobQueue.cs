@@ -10,8 +10,6 @@ internal sealed class JobQueue(TimeProvider clock)
     /// <summary>How long a worker owns a job without saying that it still lives.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
-    private const string DiedMessage = "The process that worked on it died.";
-
     private static readonly TimeSpan UsageHalfLife = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _arrivals = new();
@@ -94,27 +92,17 @@ internal sealed class JobQueue(TimeProvider clock)
     }
 
     /// <summary>
-    /// Requeues what nobody works on any more: leases that ran out, and with <paramref name="all"/> every running job
-    /// (at start, when this process alone owns the data folder). Jobs out of attempts are returned, to be parked by their handlers.
+    /// Finds what nobody works on any more: leases that ran out, and with <paramref name="all"/> every running job
+    /// (at start, when this process alone owns the data folder). The caller requeues or parks them.
     /// </summary>
-    public async Task<IReadOnlyList<Job>> RecoverAsync(PlatformDb db, bool all, CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<Job>> FindLostAsync(PlatformDb db, bool all, CancellationToken cancellationToken)
     {
         var now = clock.GetUtcNow().UtcDateTime;
-        var expired = await db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter])
+        var expired = await db.Jobs().AsNoTracking().IgnoreQueryFilters([PlatformDb.TenantFilter])
             .Where(job => job.State == JobState.Running && (all || job.LeaseUntilUtc < now)).ToListAsync(cancellationToken);
 
         // What this process itself runs is alive, even if the machine slept through its lease.
-        var lost = expired.Where(job => !_running.ContainsKey(job.Id)).ToList();
-        foreach (var job in lost.Where(job => job.Attempt < job.AttemptsMax))
-        {
-            job.State = JobState.Queued;
-            job.NotBeforeUtc = now + Backoff(job.Attempt);
-            job.LeaseOwner = null;
-            job.LeaseUntilUtc = null;
-            job.Error = DiedMessage;
-        }
-        await db.SaveChangesAsync(cancellationToken);
-        return [.. lost.Where(job => job.State == JobState.Running)];
+        return [.. expired.Where(job => !_running.ContainsKey(job.Id))];
     }
 
     /// <summary>Asks the jobs of a subject to stop: at once when they only wait, else through the token of the attempt.</summary>
@@ -159,7 +147,7 @@ internal sealed class JobQueue(TimeProvider clock)
 
     /// <summary>Gives back a job whose attempt broke, or that is not finished because the server stops.</summary>
     /// <returns>False: the job is not the owner's any more.</returns>
-    public async Task<bool> RequeueAsync(PlatformDb db, Job job, string owner, string? error, bool stopping, CancellationToken cancellationToken)
+    public async Task<bool> RequeueAsync(PlatformDb db, Job job, string? owner, string? error, bool stopping, CancellationToken cancellationToken)
     {
         // A stop of the server is not the job's fault: the attempt does not count.
         var now = clock.GetUtcNow().UtcDateTime;

@@ -9,6 +9,8 @@ internal sealed partial class JobWorker(
     IServiceScopeFactory scopes, JobQueue queue, IEnumerable<JobKind> kinds, IEnumerable<JobLane> lanes, TimeProvider clock, ILogger<JobWorker> logger)
     : BackgroundService
 {
+    private const string DiedMessage = "The process that worked on it died.";
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, JobKind> _kinds = kinds.ToDictionary(kind => kind.Kind);
@@ -46,18 +48,19 @@ internal sealed partial class JobWorker(
 
     private async Task RecoverAsync(bool all, CancellationToken cancellationToken)
     {
-        IReadOnlyList<Job> exhausted;
+        IReadOnlyList<Job> lost;
         await using (var scope = scopes.CreateAsyncScope())
-            exhausted = await queue.RecoverAsync(scope.ServiceProvider.GetRequiredService<PlatformDb>(), all, cancellationToken);
-        foreach (var job in exhausted)
+            lost = await queue.FindLostAsync(scope.ServiceProvider.GetRequiredService<PlatformDb>(), all, cancellationToken);
+        foreach (var job in lost)
         {
             try
             {
-                await EndAsync(job, job.LeaseOwner, JobState.Parked, $"The process died at each of {job.AttemptsMax} attempts.", cancellationToken);
+                if (job.Attempt < job.AttemptsMax) await RequeueAsync(job, job.LeaseOwner, DiedMessage, stopping: false, cancellationToken);
+                else await EndAsync(job, job.LeaseOwner, JobState.Parked, $"The process died at each of {job.AttemptsMax} attempts.", cancellationToken);
             }
             catch (Exception exception) when (exception is not OperationCanceledException)
             {
-                // A handler that cannot end one job must not keep the others from being recovered.
+                // A handler that cannot let go of one job must not keep the others from being recovered.
                 Log.EndFailed(logger, exception, job.Id, job.Kind);
             }
         }
@@ -139,13 +142,21 @@ internal sealed partial class JobWorker(
                 Log.LeaseLost(logger, job.Id);
                 return;
             }
-            if (state == JobState.Queued)
-            {
-                await queue.RequeueAsync(db, job, _owner, error, stoppingToken.IsCancellationRequested, CancellationToken.None);
-                return;
-            }
         }
-        await EndAsync(job, _owner, state, error, CancellationToken.None);
+        if (state == JobState.Queued) await RequeueAsync(job, _owner, error, stoppingToken.IsCancellationRequested, CancellationToken.None);
+        else await EndAsync(job, _owner, state, error, CancellationToken.None);
+    }
+
+    private async Task RequeueAsync(Job job, string? owner, string? error, bool stopping, CancellationToken cancellationToken)
+    {
+        // The subject's row first: once the job waits, the next attempt may begin at any moment and write the row itself.
+        await using (var scope = scopes.CreateAsyncScope())
+            await HandlerOf(scope, job).RequeueAsync(AttemptOf(job), error, cancellationToken);
+        await using (var scope = scopes.CreateAsyncScope())
+        {
+            var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+            if (!await queue.RequeueAsync(db, job, owner, error, stopping, cancellationToken)) Log.LeaseLost(logger, job.Id);
+        }
     }
 
     private async Task EndAsync(Job job, string? owner, JobState state, string? error, CancellationToken cancellationToken)
@@ -217,7 +228,7 @@ internal sealed partial class JobWorker(
         [LoggerMessage(LogLevel.Warning, "Attempt {Attempt} of job {Job} ({Kind}) failed.")]
         public static partial void AttemptFailed(ILogger logger, Exception exception, string job, string kind, int attempt);
 
-        [LoggerMessage(LogLevel.Error, "Job {Job} ({Kind}) could not be ended; it is tried again later.")]
+        [LoggerMessage(LogLevel.Error, "Job {Job} ({Kind}) could not be ended or given back; it is tried again later.")]
         public static partial void EndFailed(ILogger logger, Exception exception, string job, string kind);
 
         [LoggerMessage(LogLevel.Information, "Job {Job} ({Kind}) ended: {State}.")]

@@ -72,6 +72,7 @@ public sealed class JobWorkerTests : IAsyncLifetime
         {
             var job = await UntilAsync("work", JobState.Queued, attempt);
             Assert.Equal("broke", job.Error);
+            Assert.Equal(Enumerable.Repeat<(string, string?)>(("work", "broke"), attempt), _script.Requeued);
             _clock.Advance(JobQueue.Backoff(attempt));
             _queue.Announce(Lane);
         }
@@ -101,6 +102,7 @@ public sealed class JobWorkerTests : IAsyncLifetime
         await _worker.StopAsync(default);
         var job = await FindAsync("work");
         Assert.Equal((JobState.Queued, 0, null), (job.State, job.Attempt, job.LeaseOwner));
+        Assert.Equal(("work", null), Assert.Single(_script.Requeued));
         Assert.False(_script.HasEnded("work"));
     }
 
@@ -128,6 +130,7 @@ public sealed class JobWorkerTests : IAsyncLifetime
         _script.Run = (_, _) => Task.CompletedTask;
         await _worker.StartAsync(default);
         await UntilAsync("work", JobState.Queued, attempt: 1);
+        Assert.Equal(("work", "The process that worked on it died."), Assert.Single(_script.Requeued));
         _clock.Advance(JobQueue.Backoff(1));
         _queue.Announce(Lane);
         Assert.Equal((JobState.Succeeded, null), await _script.EndOf("work"));
@@ -170,6 +173,8 @@ public sealed class JobWorkerTests : IAsyncLifetime
 
         public ConcurrentBag<string> TenantsSeen { get; } = [];
 
+        public ConcurrentQueue<(string Subject, string? Error)> Requeued { get; } = [];
+
         public int Attempts;
 
         public Task StartOf(string subject) => Start(subject).Task.WaitAsync(TimeSpan.FromSeconds(20));
@@ -191,6 +196,12 @@ public sealed class JobWorkerTests : IAsyncLifetime
             script.TenantsSeen.Add(scope.TenantId!);
             script.Start(attempt.Subject).TrySetResult();
             await script.Run(attempt, cancellationToken);
+        }
+
+        public Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken)
+        {
+            script.Requeued.Enqueue((attempt.Subject, error));
+            return Task.CompletedTask;
         }
 
         public Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken)
