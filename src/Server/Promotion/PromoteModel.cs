@@ -24,31 +24,18 @@ internal static partial class PromoteModel
         var version = await db.FindVersionAsync(found.Id, selector, cancellationToken);
         if (version is null) return RegistryProblems.VersionNotFound(model, selector).ToResult();
 
-        var replaced = await db.FindVersionAsync(found.Id, request.To, cancellationToken);
-        var gates = request.Gates is { Count: > 0 } asked ? asked
-            : replaced is null || replaced.Number == version.Number ? []
-            : Gate.NotWorseThan(version.Signature.Task, replaced.Metrics);
-        var judged = gates.Select(gate => Gate.Judge(gate, version.Metrics)).ToList();
-        var record = new PromotionRecord
-        {
-            Id = Ids.New("prm", clock),
-            ModelId = found.Id,
-            Version = version.Number,
-            To = request.To,
-            Replaced = replaced?.Number,
-            Promoted = judged.All(gate => gate.Held),
-            Gates = judged,
-            By = caller.PrincipalName,
-            AtUtc = clock.GetUtcNow().UtcDateTime,
-        };
+        // Loaded before the alias moves, so that the first request to the new version does not wait.
+        var foreseen = await JudgeAsync(found, version, request, caller, db, clock, cancellationToken);
+        if (foreseen.Promoted) await served.WarmAsync(caller.TenantId, version.Digest, version.Signature, cancellationToken);
+
+        // Loading takes a while; what counts is what stands when the alias moves.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        if (!await db.ModelVersions().AnyAsync(v => v.Id == version.Id, cancellationToken)) return RegistryProblems.VersionNotFound(model, selector).ToResult();
+        var record = await JudgeAsync(found, version, request, caller, db, clock, cancellationToken);
         db.Promotions().Add(record);
-        if (record.Promoted)
-        {
-            // Loaded before the alias moves, so that the first request to the new version does not wait.
-            await served.WarmAsync(caller.TenantId, version.Digest, version.Signature, cancellationToken);
-            await RegisterModelVersion.SetAliasAsync(db, found.Id, request.To, version.Number, cancellationToken);
-        }
+        if (record.Promoted) await RegisterModelVersion.SetAliasAsync(db, found.Id, request.To, version.Number, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(CancellationToken.None);
         if (record.Promoted)
         {
             changes.Publish(caller.TenantId, model);
@@ -67,6 +54,28 @@ internal static partial class PromoteModel
         var rows = db.Promotions().AsNoTracking().Where(promotion => promotion.ModelId == found.Id && string.Compare(promotion.Id, before) < 0)
             .OrderByDescending(promotion => promotion.Id);
         return TypedResults.Ok(await paging.ReadAsync(rows, row => row.Id, row => ToWire(model, row), cancellationToken));
+    }
+
+    private static async Task<PromotionRecord> JudgeAsync(
+        Model model, ModelVersion version, PromoteRequest request, Caller caller, PlatformDb db, TimeProvider clock, CancellationToken cancellationToken)
+    {
+        var replaced = await db.FindVersionAsync(model.Id, request.To, cancellationToken);
+        var gates = request.Gates is { Count: > 0 } asked ? asked
+            : replaced is null || replaced.Number == version.Number ? []
+            : Gate.NotWorseThan(version.Signature.Task, replaced.Metrics);
+        var judged = gates.Select(gate => Gate.Judge(gate, version.Metrics)).ToList();
+        return new PromotionRecord
+        {
+            Id = Ids.New("prm", clock),
+            ModelId = model.Id,
+            Version = version.Number,
+            To = request.To,
+            Replaced = replaced?.Number,
+            Promoted = judged.All(gate => gate.Held),
+            Gates = judged,
+            By = caller.PrincipalName,
+            AtUtc = clock.GetUtcNow().UtcDateTime,
+        };
     }
 
     private static Problem? Check(PromoteRequest request)

@@ -26,12 +26,16 @@ internal static partial class DeleteModel
     {
         var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
         if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
+
+        // No alias may move to the version between the look and the removal.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var row = await db.FindVersionAsync(found.Id, version, cancellationToken);
         if (row is null) return RegistryProblems.VersionNotFound(model, version).ToResult();
         var aliases = await db.ModelAliases().Where(alias => alias.ModelId == found.Id && alias.Version == row.Number).ToListAsync(cancellationToken);
         if (aliases.Count > 0) return RegistryProblems.VersionInUse(model, row.Number, aliases.Select(alias => alias.Name)).ToResult();
         db.ModelVersions().Remove(row);
         await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(CancellationToken.None);
         changes.Publish(caller.TenantId, model);
         return TypedResults.NoContent();
     }

@@ -9,6 +9,9 @@ namespace Atoll.Platform.Blobs;
 internal sealed class BlobStore(DataFolder folder)
 {
     private const int BufferBytes = 1 << 20;
+
+    // Digests share a few locks: between the rename of one and the removal of another nobody waits long.
+    private readonly Lock[] _publishing = [.. Enumerable.Range(0, 16).Select(_ => new Lock())];
     private const int DurableFoldersMax = 10_000;
 
     // Folders whose own names are known to have reached the disk.
@@ -60,8 +63,20 @@ internal sealed class BlobStore(DataFolder folder)
     public SafeFileHandle OpenPart(string tenantId, string digest) =>
         File.OpenHandle(PathOf(tenantId, digest), FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.RandomAccess);
 
-    /// <summary>Removes a blob. The caller knows that nothing names it any more.</summary>
-    public void Delete(string tenantId, string digest) => File.Delete(PathOf(tenantId, digest));
+    /// <summary>Removes a blob that nothing names, unless it was written again since <paramref name="youngestUtc"/>. The bytes that were freed.</summary>
+    public long DeleteOlder(string tenantId, string digest, DateTime youngestUtc)
+    {
+        // The same bytes may be stored again at any moment, and their writer is about to name them.
+        var file = new FileInfo(PathOf(tenantId, digest));
+        lock (PublishingOf(digest))
+        {
+            file.Refresh();
+            if (!file.Exists || file.LastWriteTimeUtc >= youngestUtc) return 0;
+            var bytes = file.Length;
+            file.Delete();
+            return bytes;
+        }
+    }
 
     /// <summary>Removes everything that a tenant has.</summary>
     public void DeleteTenant(string tenantId)
@@ -70,6 +85,8 @@ internal sealed class BlobStore(DataFolder folder)
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
         _durableFolders.Clear();
     }
+
+    private Lock PublishingOf(string digest) => _publishing[digest[0] % _publishing.Length];
 
     internal string PathOf(string tenantId, string digest)
     {
@@ -92,7 +109,7 @@ internal sealed class BlobStore(DataFolder folder)
             if (_durableFolders.Count >= DurableFoldersMax) _durableFolders.Clear();
             _durableFolders[directory] = true;
         }
-        DurableFiles.Publish(temporary, path);
+        lock (PublishingOf(digest)) DurableFiles.Publish(temporary, path);
         return new BlobReference(digest, bytes);
     }
 }

@@ -41,10 +41,7 @@ internal sealed partial class BlobSweeper(
                     await foreach (var digest in module.ReadDigestsAsync(db, cancellationToken)) named.Add(digest);
             }
             foreach (var file in old.Where(file => !named.Contains(Path.GetFileName(file))))
-            {
-                freed += new FileInfo(file).Length;
-                blobs.Delete(tenantId, Path.GetFileName(file));
-            }
+                freed += blobs.DeleteOlder(tenantId, Path.GetFileName(file), youngest);
         }
         return freed;
     }
@@ -61,7 +58,7 @@ internal sealed partial class BlobSweeper(
                     var freed = await SweepAsync(Grace, stoppingToken);
                     if (freed > 0) Log.Swept(logger, freed);
                 }
-                catch (Exception exception) when (exception is IOException or System.Data.Common.DbException)
+                catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or System.Data.Common.DbException)
                 {
                     Log.Failed(logger, exception);
                 }
