@@ -233,6 +233,9 @@ public sealed record DatasetManifest
     /// <summary>Seed of the automatic split.</summary>
     public required int Seed { get; init; }
 
+    /// <summary>Cells that counted as empty; null for those that imports take by default.</summary>
+    public IReadOnlyList<string>? MissingMarkers { get; init; }
+
     /// <summary>Rows, texts or files that were left out because they were bad.</summary>
     public long Skipped { get; init; }
 

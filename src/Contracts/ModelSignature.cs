@@ -17,6 +17,9 @@ public sealed record ModelSignature
     /// <summary>Columns of the training data that the model does not read, such as ids; they may stand in a row and are skipped.</summary>
     public IReadOnlyList<string>? Unread { get; init; }
 
+    /// <summary>Cells that count as empty in rows of csv and in JSON texts, as in the import of the training data; null for those that imports take by default.</summary>
+    public IReadOnlyList<string>? MissingMarkers { get; init; }
+
     public required IReadOnlyList<TensorSpec> Outputs { get; init; }
 
     /// <summary>The labels in the order of the columns of <c>probabilities</c>; null for regression.</summary>
@@ -36,6 +39,9 @@ public sealed record TensorSpec
 
     /// <summary>What the column means (<see cref="ColumnTypes"/>), for inputs of tabular models.</summary>
     public string? ColumnType { get; init; }
+
+    /// <summary>How the values of the column are written as text, the same as <see cref="ColumnSchema.Format"/>; null where there is nothing to say.</summary>
+    public string? Format { get; init; }
 
     /// <summary>A value as it occurred in the training data, to show in messages and snippets.</summary>
     public string? Example { get; init; }

@@ -39,6 +39,7 @@ internal static class DatasetImport
             Statistics = statistics,
             Sources = [.. files.Select(file => Describe(file, cancellationToken))],
             Seed = settings.Seed,
+            MissingMarkers = format.Type == DatasetTypes.Tabular && !IsDefault(settings.MissingMarkers) ? settings.MissingMarkers : null,
             Skipped = problems.BadSamples,
             Warnings = [.. problems.Errors.Concat(problems.Warnings).Take(settings.Limits.ProblemsMax)],
             WarningCount = problems.ErrorCount + problems.WarningCount,
@@ -47,6 +48,9 @@ internal static class DatasetImport
         };
         return new ImportOutcome(manifest, problems);
     }
+
+    private static bool IsDefault(IReadOnlyList<string> markers) =>
+        new HashSet<string>(markers, StringComparer.OrdinalIgnoreCase).SetEquals(CellValues.MissingMarkersDefault);
 
     private static SourceFileRecord Describe(SourceFile file, CancellationToken cancellationToken)
     {

@@ -74,13 +74,13 @@ internal static class CsvSampleReader
             var text = reader[i];
             if (column.IsNumber)
             {
-                if (!CellText.TrySetNumber(samples, columns[i], text, column, ref given))
+                if (!CellText.TrySetNumber(samples, columns[i], text, column, plan.MissingMarkers, ref given))
                 {
                     return PredictionProblems.WrongValue(
                         plan, $"line {reader.Line}, column {column.Name}", $"is the text \"{JsonText.Shorten(text.ToString())}\"", column);
                 }
             }
-            else if (plan.ListName == "rows" && CellText.IsMissing(text))
+            else if (plan.ListName == "rows" && plan.MissingMarkers.Contains(text))
             {
                 samples.SetMissing(columns[i]);
             }

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Buffers.Text;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Atoll.Contracts;
@@ -169,6 +168,11 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
                 samples.SetMissing(index);
                 return null;
 
+            // A marker such as -999 stands in files of JSON without quotes.
+            case JsonTokenType.Number when plan.MissingMarkers.HasNumbers && plan.MissingMarkers.Contains(RawOf(ref reader)):
+                samples.SetMissing(index);
+                return null;
+
             case JsonTokenType.Number when column.IsNumber:
                 if (!reader.TryGetSingle(out var number) || !float.IsFinite(number))
                     return PredictionProblems.WrongValue(plan, PathOf(index), $"{JsonText.Describe(ref reader)}, which is too large", column);
@@ -178,7 +182,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
 
             case JsonTokenType.Number:
                 // The number as it was written: codes and categories are often sent so.
-                samples.SetText(index, reader.HasValueSequence ? reader.ValueSequence.ToArray() : reader.ValueSpan);
+                samples.SetText(index, RawOf(ref reader));
                 given++;
                 return null;
 
@@ -204,7 +208,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
         if (JsonText.LengthOf(ref reader) > utf8.Length || !JsonText.TryCopyString(ref reader, utf8, out var length))
             return PredictionProblems.WrongValue(plan, PathOf(index), JsonText.Describe(ref reader), plan.Columns[index]);
         text = text[..Encoding.UTF8.GetChars(utf8[..length], text)];
-        if (!CellText.TrySetNumber(samples, index, text, plan.Columns[index], ref given))
+        if (!CellText.TrySetNumber(samples, index, text, plan.Columns[index], plan.MissingMarkers, ref given))
             return PredictionProblems.WrongValue(plan, PathOf(index), JsonText.Describe(ref reader), plan.Columns[index]);
         return null;
     }
@@ -213,7 +217,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
     {
         var target = samples.Reserve(JsonText.LengthOf(ref reader)).Span;
         if (!JsonText.TryCopyString(ref reader, target, out var length)) return NotUnicode(PathOf(index));
-        if (CellText.IsMissing(target[..length]))
+        if (plan.MissingMarkers.Contains(target[..length]))
         {
             samples.SetMissing(index);
             return null;
@@ -258,6 +262,8 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
 
     private string PathOf(int column) => $"{Path}.{plan.Columns[column].Name}";
 
+    private static ReadOnlySpan<byte> RawOf(ref Utf8JsonReader reader) => reader.HasValueSequence ? reader.ValueSequence.ToArray() : reader.ValueSpan;
+
     private static string NameOf(ref Utf8JsonReader reader, bool shorten = true)
     {
         Span<byte> utf8 = new byte[JsonText.LengthOf(ref reader)];
@@ -296,33 +302,11 @@ internal static class SampleLimits
 /// <summary>Reads values that stand in text, the same way as when the model was trained.</summary>
 internal static class CellText
 {
-    private const int MarkerCharsMax = 4;
-
-    private static readonly string[] MissingMarkers = [.. CellValues.MissingMarkersDefault];
-
-    public static bool IsMissing(ReadOnlySpan<char> text)
-    {
-        if (text.IsEmpty) return true;
-        if (text.Length > MarkerCharsMax) return false;
-        foreach (var marker in MissingMarkers)
-        {
-            if (text.Equals(marker, StringComparison.OrdinalIgnoreCase)) return true;
-        }
-        return false;
-    }
-
-    public static bool IsMissing(ReadOnlySpan<byte> utf8)
-    {
-        if (utf8.Length > MarkerCharsMax) return false;
-        Span<char> text = stackalloc char[MarkerCharsMax];
-        return IsMissing(text[..Encoding.UTF8.GetChars(utf8, text)]);
-    }
-
     /// <summary>Sets a number that was written as text, with its currency, percent sign or separators of thousands.</summary>
-    public static bool TrySetNumber(SampleBatch samples, int index, ReadOnlySpan<char> text, SampleColumn column, ref int given)
+    public static bool TrySetNumber(SampleBatch samples, int index, ReadOnlySpan<char> text, SampleColumn column, MissingMarkers missing, ref int given)
     {
         text = text.Trim();
-        if (IsMissing(text))
+        if (missing.Contains(text))
         {
             samples.SetMissing(index);
             return true;
@@ -333,7 +317,7 @@ internal static class CellText
             given++;
             return true;
         }
-        if (!CellValues.TryNumeric(text, decimalComma: false, out var number)) return false;
+        if (!CellValues.TryNumeric(text, column.HasDecimalComma, out var number)) return false;
         var value = (float)number;
         if (!float.IsFinite(value)) return false;
         samples.SetNumber(index, value);

@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
@@ -30,6 +29,7 @@ internal sealed class SamplePlan
             .GetAlternateLookup<ReadOnlySpan<char>>();
         _unread = (route.Signature.Unread ?? []).Append(route.Signature.Target).OfType<string>().ToFrozenSet(StringComparer.Ordinal)
             .GetAlternateLookup<ReadOnlySpan<char>>();
+        MissingMarkers = new MissingMarkers(route.Signature.MissingMarkers);
         Labels = [.. (route.Signature.Labels ?? []).Select(label => JsonEncodedText.Encode(label, JsonText.Encoder))];
         ListName = route.Signature.SampleType switch
         {
@@ -51,6 +51,9 @@ internal sealed class SamplePlan
 
     /// <summary>Columns of a row; for texts and images the only input.</summary>
     public IReadOnlyList<SampleColumn> Columns { get; }
+
+    /// <summary>What stands for no value in the cells of a row.</summary>
+    public MissingMarkers MissingMarkers { get; }
 
     public IReadOnlyList<JsonEncodedText> Labels { get; }
 
@@ -110,6 +113,7 @@ internal sealed class SampleColumn
         IsNumber = input.Datatype == "FP32";
         Type = input.ColumnType;
         Example = input.Example;
+        HasDecimalComma = input.Format == ColumnFormats.DecimalComma;
         TakesBooleans = Type == ColumnTypes.Boolean || (!IsNumber && Type != ColumnTypes.Text && CellValues.BooleanPair(Example ?? "") is >= 0 and < 5);
         var (whenTrue, whenFalse) = BooleanWords(Example ?? "");
         _true = Encoding.UTF8.GetBytes(whenTrue);
@@ -127,6 +131,9 @@ internal sealed class SampleColumn
 
     public string? Example { get; }
 
+    /// <summary>Numbers in text have a comma before their fraction, as in the training data.</summary>
+    public bool HasDecimalComma { get; }
+
     /// <summary>JSON's true and false can stand for the words that were seen in training.</summary>
     public bool TakesBooleans { get; }
 
@@ -143,7 +150,7 @@ internal sealed class SampleColumn
     public JsonNode? ExampleValue()
     {
         if (!IsNumber) return JsonValue.Create(Example ?? "...");
-        return double.TryParse(Example, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && double.IsFinite(number)
+        return CellValues.TryNumeric(Example, HasDecimalComma, out var number)
             ? JsonValue.Create(number)
             : JsonValue.Create(1);
     }

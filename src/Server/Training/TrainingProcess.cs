@@ -62,7 +62,12 @@ internal static class TrainingProcess
         return new TrainingResult
         {
             Algorithm = trained.Algorithm,
-            Signature = trained.Signature with { Unread = UnreadColumns(manifest, trained.Signature) },
+            Signature = trained.Signature with
+            {
+                Inputs = [.. trained.Signature.Inputs.Select(input => AsWritten(input, manifest))],
+                Unread = UnreadColumns(manifest, trained.Signature),
+                MissingMarkers = manifest.MissingMarkers,
+            },
             Report = new ModelReportResponse
             {
                 Evaluation = evaluation,
@@ -70,6 +75,16 @@ internal static class TrainingProcess
                 Preparation = trained.Preparation,
             },
         };
+    }
+
+    /// <summary>Adds how the data writes the values of an input, which the trainers do not know: they are given numbers.</summary>
+    private static TensorSpec AsWritten(TensorSpec input, DatasetManifest manifest)
+    {
+        if (manifest.Type != DatasetTypes.Tabular || manifest.Schema.Columns.FirstOrDefault(column => column.Name == input.Name) is not { Format: { } format } column)
+            return input;
+
+        // An example that is sent as text has to be read as the number that it was.
+        return input with { Format = format, Example = format == ColumnFormats.DecimalComma ? column.Example : input.Example };
     }
 
     private static List<string>? UnreadColumns(DatasetManifest manifest, ModelSignature signature)

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
+using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Database;
@@ -42,6 +43,56 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         Assert.NotEmpty(report.Candidates);
         var metrics = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/metrics", AtollJson.Default.PageRunMetricResponse))!;
         Assert.NotEmpty(metrics.Items);
+    }
+
+    [Fact]
+    public async Task A_row_as_it_stood_in_the_file_is_read_as_in_training()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", EuropeanTable(200), fields: new() { ["missing-markers"] = """["fehlt","-999"]""" });
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = Quick }));
+        Assert.True(run.State == RunStates.Succeeded, run.Error);
+
+        var version = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1", AtollJson.Default.ModelVersionResponse))!;
+        Assert.Equal(["fehlt", "-999"], version.Signature.MissingMarkers);
+        Assert.Equal(["decimal-comma", "decimal-comma", null], version.Signature.Inputs.Select(input => input.Format));
+        Assert.Contains(',', version.Signature.Inputs[0].Example!);
+
+        // Without the label, and with a - that is a plan here and not a gap.
+        var rows = EuropeanTable(40).TrimEnd('\n').Split('\n').Select(line => line.Split(';')[..3]).ToList();
+        var names = rows[0];
+        rows.RemoveAt(0);
+        Assert.Contains(rows, row => row[2] == "-");
+        Assert.Contains(rows, row => row.Contains("fehlt") && row.Contains("-999"));
+        var meant = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject
+        {
+            [names[0]] = Meant(row[0]),
+            [names[1]] = Meant(row[1]),
+            [names[2]] = row[2] == "fehlt" ? null : row[2],
+        })]);
+        var written = new JsonArray([.. rows.Select(row => (JsonNode)new JsonObject(row.Select((cell, i) => KeyValuePair.Create(names[i], (JsonNode?)cell))))]);
+        var csv = string.Join('\n', rows.Prepend(names).Select(row => string.Join(';', row)));
+
+        var expected = await ProbabilitiesAsync(client, $$"""{"rows":{{meant.ToJsonString()}}}""", "application/json");
+        Assert.True(expected.Distinct().Count() > 5, "The rows should differ.");
+        Assert.Equal(expected, await ProbabilitiesAsync(client, $$"""{"rows":{{written.ToJsonString()}}}""", "application/json"));
+        Assert.Equal(expected, await ProbabilitiesAsync(client, csv, "text/csv"));
+
+        // A marker that is a number is one as a JSON number, too, as it is in files of JSON.
+        foreach (var row in meant.OfType<JsonObject>().Where(row => row[names[0]] is null)) row[names[0]] = -999;
+        Assert.Equal(expected, await ProbabilitiesAsync(client, $$"""{"rows":{{meant.ToJsonString()}}}""", "application/json"));
+
+        // What is a gap by default is none here, and a point parts thousands only; the refusal shows how a number is written.
+        foreach (var text in new[] { "NA", "12.5" })
+        {
+            using var wrong = await client.PostAsync(
+                "/api/v1/endpoints/leads:predict", new StringContent($$"""{"rows":[{"income":"{{text}}"}]}""", Encoding.UTF8, "application/json"));
+            Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
+            Assert.Contains($"such as {version.Signature.Inputs[0].Example}", await wrong.Content.ReadAsStringAsync());
+        }
+
+        static JsonNode? Meant(string cell) =>
+            cell is "fehlt" or "-999" ? null : JsonValue.Create(double.Parse(cell.Replace(".", "").Replace(',', '.'), CultureInfo.InvariantCulture));
     }
 
     [Fact]
@@ -181,7 +232,36 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         return text.ToString();
     }
 
-    private static async Task UploadAsync(HttpClient client, string name, string csv, string part = "file")
+    /// <summary>A table as a spreadsheet writes it where the comma is the decimal sign, with gaps that are named in two ways.</summary>
+    private static string EuropeanTable(int rows)
+    {
+        var random = new Random(12);
+        var text = new StringBuilder("income;rate;plan;signed\n");
+        var german = new NumberFormatInfo { NumberDecimalSeparator = ",", NumberGroupSeparator = "." };
+        for (var i = 0; i < rows; i++)
+        {
+            var income = 500 + (random.NextDouble() * 4_000);
+            var rate = random.NextDouble() * 10;
+            var plan = random.Next(3) switch { 0 => "basic", 1 => "-", _ => "pro" };
+            var signed = (income > 2_500 ? 1 : 0) + (rate > 5 ? 1 : 0) + (plan == "-" ? 1 : 0) > 1;
+            var gap = random.Next(8);
+            text.Append(gap is 0 or 1 ? "-999" : income.ToString("N2", german)).Append(';')
+                .Append(gap == 2 ? "fehlt" : rate.ToString("N2", german)).Append(';')
+                .Append(gap is 1 or 3 ? "fehlt" : plan).Append(';')
+                .Append(signed ? "yes\n" : "no\n");
+        }
+        return text.ToString();
+    }
+
+    private static async Task<List<string>> ProbabilitiesAsync(HttpClient client, string body, string mediaType)
+    {
+        using var answer = await client.PostAsync("/api/v1/endpoints/leads:predict", new StringContent(body, Encoding.UTF8, mediaType));
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+        return [.. JsonNode.Parse(text)!["predictions"]!.AsArray().Select(one => one!["labels"]!.ToJsonString())];
+    }
+
+    private static async Task UploadAsync(HttpClient client, string name, string csv, string part = "file", Dictionary<string, string>? fields = null)
     {
         using var form = new MultipartFormDataContent
         {
@@ -190,6 +270,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
             { new StringContent("signed"), "label" },
             { new StringContent(csv), part, "leads.csv" },
         };
+        foreach (var (field, value) in fields ?? []) form.Add(new StringContent(value), field);
         using var answer = await client.PostAsync("/api/v1/datasets?wait=true", form);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }

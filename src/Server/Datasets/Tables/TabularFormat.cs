@@ -47,8 +47,7 @@ internal sealed class TabularFormat : IDatasetFormat
     /// <summary>One import of one or more tables with the same columns.</summary>
     private sealed class TableImport(ImportSettings settings, SampleSink sink)
     {
-        private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _missing =
-            new HashSet<string>(settings.MissingMarkers, StringComparer.OrdinalIgnoreCase).GetAlternateLookup<ReadOnlySpan<char>>();
+        private readonly MissingMarkers _missing = new(settings.MissingMarkers);
 
         private readonly StringBuilder _line = new();
         private IReadOnlyList<string> _columns = [];
@@ -207,7 +206,7 @@ internal sealed class TabularFormat : IDatasetFormat
         private ReadOnlySpan<char> Value(TableReader table, int column)
         {
             var value = table.Value(_map[column]);
-            return value.Length <= 20 && _missing.Contains(value) ? [] : value;
+            return _missing.Contains(value) ? [] : value;
         }
 
         private ReadOnlySpan<byte> Encoded()
