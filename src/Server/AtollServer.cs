@@ -147,6 +147,7 @@ internal sealed class AtollServer : IAsyncDisposable
             json.SerializerOptions.TypeInfoResolverChain.Insert(0, AtollJson.Default);
             json.SerializerOptions.PropertyNamingPolicy = JsonNamingPolicy.CamelCase;
             json.SerializerOptions.DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull;
+            json.SerializerOptions.RespectNullableAnnotations = true;
         });
         // Parameters that cannot be read reach the one place where exceptions become answers.
         builder.Services.Configure<RouteHandlerOptions>(routes => routes.ThrowOnBadRequest = true);
@@ -173,6 +174,7 @@ internal sealed class AtollServer : IAsyncDisposable
         app.UseStatusCodePages(EmptyAnswers.WriteAsync);
         app.UseRouting();
         app.UseMiddleware<CallerMiddleware>();
+        app.UseMiddleware<KnownCharsets>();
         app.UseMiddleware<RepeatedRequests>();
 
         app.MapGet("/healthz", () => TypedResults.Text("ok\n")).ForAnybody("says only that the process lives").ExcludeFromDescription();

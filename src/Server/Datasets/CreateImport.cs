@@ -6,7 +6,6 @@ using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Security;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -20,7 +19,7 @@ internal static partial class CreateImport
 
     /// <summary>What the handlers need, taken from the request's services.</summary>
     internal readonly record struct Parts(
-        HttpRequest Request, Caller Caller, PlatformDb Db, BlobStore Blobs, JobQueue Jobs, TimeProvider Clock, IOptions<DatasetsOptions> Options, IOptions<AtollOptions> Limits, ILogger<Import> Logger);
+        HttpRequest Request, Caller Caller, PlatformDb Db, BlobStore Blobs, JobQueue Jobs, TimeProvider Clock, IOptions<DatasetsOptions> Options, ILogger<Import> Logger);
 
     public static async Task<Results<Accepted<ImportResponse>, Created<ImportResponse>, ProblemHttpResult>> HandleNewAsync(
         [AsParameters] Parts parts, bool? wait, CancellationToken cancellationToken)
@@ -59,8 +58,6 @@ internal static partial class CreateImport
 
     private static async Task<Outcome<UploadForm>> ReadAsync(Parts parts, CancellationToken cancellationToken)
     {
-        if (parts.Request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = parts.Limits.Value.UploadBytesMax;
-
         UploadForm form;
         if (parts.Request.HasJsonContentType())
         {
@@ -101,6 +98,8 @@ internal static partial class CreateImport
         if (request.TestFraction is not (>= 0 and <= 0.9)) return HttpProblems.InvalidField("testFraction", $"is {request.TestFraction}", "Give a share from 0 to 0.9.");
         if (request.Delimiter is { } delimiter && (delimiter.Length != 1 || delimiter[0] is '"' or '\r' or '\n' or '\0'))
             return HttpProblems.InvalidField("delimiter", "is not one usable character", "Give one character, such as ; or a tab.");
+        if (request.Columns?.FirstOrDefault(column => column.Value is null).Key is { } untyped) return HttpProblems.InvalidField($"columns.{untyped}", "is null", "Name a type, or leave the column out.");
+        if (request.MissingMarkers?.Any(marker => marker is null) == true) return HttpProblems.InvalidField("missingMarkers", "has null in it", "Give texts.");
 
         return null;
     }

@@ -4,6 +4,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Security;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Datasets;
 
@@ -28,8 +29,9 @@ internal static class DatasetsModule
 
     public static void MapDatasets(this RouteGroupBuilder api)
     {
+        var upload = new UploadLimit(((IEndpointRouteBuilder)api).ServiceProvider.GetRequiredService<IOptions<AtollOptions>>().Value.UploadBytesMax);
         var datasets = api.MapGroup("/datasets").WithTags("Datasets");
-        datasets.MapPost("/", CreateImport.HandleNewAsync).Needs(Permissions.DatasetsWrite).Repeatable().Accepts<ImportRequest>("application/json", "multipart/form-data").DisableAntiforgery()
+        datasets.MapPost("/", CreateImport.HandleNewAsync).Needs(Permissions.DatasetsWrite).Repeatable().WithMetadata(upload).Accepts<ImportRequest>("application/json", "multipart/form-data").DisableAntiforgery()
             .WithExample("""{"name":"leads","type":"tabular","url":"https://example.org/leads.csv","label":"converted"}""").WithDescription(UploadDescription)
             .WithName("createDataset").WithSummary("Make a dataset of uploaded files, or of a file behind an address; ?wait=true answers when it is done.");
         datasets.MapGet("/", ListDatasets.HandleAsync).Needs(Permissions.DatasetsRead)
@@ -38,7 +40,7 @@ internal static class DatasetsModule
             .WithName("getDataset").WithSummary("A dataset with the size of its newest version.");
         datasets.MapDelete("/{dataset}", DeleteDataset.HandleAsync).Needs(Permissions.DatasetsWrite)
             .WithName("deleteDataset").WithSummary("Delete a dataset and its versions.");
-        datasets.MapPost("/{dataset}/versions", CreateImport.HandleVersionAsync).Needs(Permissions.DatasetsWrite).Repeatable().Accepts<ImportRequest>("application/json", "multipart/form-data").DisableAntiforgery()
+        datasets.MapPost("/{dataset}/versions", CreateImport.HandleVersionAsync).Needs(Permissions.DatasetsWrite).Repeatable().WithMetadata(upload).Accepts<ImportRequest>("application/json", "multipart/form-data").DisableAntiforgery()
             .WithExample("""{"url":"https://example.org/leads-2025.csv","label":"converted"}""").WithDescription(UploadDescription)
             .WithName("createDatasetVersion").WithSummary("Make the next version of a dataset; ?wait=true answers when it is done.");
         datasets.MapGet("/{dataset}/versions", ListDatasetVersions.HandleAsync).Needs(Permissions.DatasetsRead)

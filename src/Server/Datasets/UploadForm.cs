@@ -14,13 +14,14 @@ internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFil
 {
     private const int FilesMax = 100;
     private const int FieldBytesMax = 4 << 20;
+    private const int BoundaryCharsMax = 200; // RFC 2046 allows 70
     private const int FileNameCharsMax = 255;
 
     /// <summary>Reads the body once, from its beginning to its end; files go to the disk as they come.</summary>
     public static async Task<Outcome<UploadForm>> ReadAsync(HttpRequest request, string tenantId, BlobStore blobs, CancellationToken cancellationToken)
     {
         var boundary = HeaderUtilities.RemoveQuotes(MediaTypeHeaderValue.Parse(request.ContentType).Boundary).Value;
-        if (string.IsNullOrWhiteSpace(boundary)) return HttpProblems.InvalidBody("the multipart form has no boundary.");
+        if (string.IsNullOrWhiteSpace(boundary) || boundary.Length > BoundaryCharsMax) return HttpProblems.InvalidBody("the multipart form has no usable boundary.");
 
         var reader = new MultipartReader(boundary, request.Body) { HeadersCountLimit = 16, HeadersLengthLimit = 16 * 1024 };
         var fields = new ImportRequest();

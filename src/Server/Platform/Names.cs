@@ -8,7 +8,7 @@ internal static partial class Names
 {
     public const string Rule = "1 to 63 lower-case letters, digits, hyphens or underscores, beginning with a letter or digit";
 
-    [GeneratedRegex("^[a-z0-9][a-z0-9_-]{0,62}$")]
+    [GeneratedRegex("^[a-z0-9][a-z0-9_-]{0,62}\\z")]
     private static partial Regex Pattern();
 
     public static bool IsValid(string? name) => name is not null && Pattern().IsMatch(name);

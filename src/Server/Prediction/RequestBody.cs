@@ -183,15 +183,9 @@ internal static class RequestBody
     {
         encoding = CodePagesEncodingProvider.Instance.GetEncoding(charset);
         if (encoding is not null) return true;
-        try
-        {
-            encoding = Encoding.GetEncoding(charset);
-            return true;
-        }
-        catch (ArgumentException)
-        {
-            return false;
-        }
+        if (!KnownCharsets.IsKnown(charset)) return false;
+        encoding = Encoding.GetEncoding(charset);
+        return true;
     }
 
     private static bool Is(string text, string other) => text.Equals(other, StringComparison.OrdinalIgnoreCase);

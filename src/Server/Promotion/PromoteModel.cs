@@ -84,7 +84,7 @@ internal static partial class PromoteModel
         for (var i = 0; i < (request.Gates?.Count ?? 0); i++)
         {
             var gate = request.Gates![i];
-            if (string.IsNullOrEmpty(gate.Metric)) return PromotionProblems.GateWithoutMetric(i);
+            if (gate is null || string.IsNullOrEmpty(gate.Metric)) return PromotionProblems.GateWithoutMetric(i);
             if (gate.AtLeast is null && gate.AtMost is null) return PromotionProblems.GateWithoutBound(i);
         }
         return null;

@@ -14,11 +14,17 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
 {
     private const int KnownMax = 100_000;
 
+    /// <summary>Credentials that were good when last looked up. Not forgotten with the rest: what changes in one tenant must not put the others' behind a limit.</summary>
+    private readonly ConcurrentDictionary<CredentialHash, bool> _good = new();
+
     private ConcurrentDictionary<CredentialHash, Known> _known = new();
 
     /// <summary>The caller whose key or token was looked up before; never asks the database.</summary>
     public Caller? FindRemembered(string credential) =>
         _known.TryGetValue(CredentialHash.Of(credential), out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? known.Caller : null;
+
+    /// <summary>Whether this was good when it was last looked up; then it is worth another look, however many others are wrong.</summary>
+    public bool WasGood(string credential) => _good.ContainsKey(CredentialHash.Of(credential));
 
     /// <summary>The caller with this API key; null when there is none or the key has expired.</summary>
     public async ValueTask<Caller?> FindByKeyAsync(string key, CancellationToken cancellationToken)
@@ -31,9 +37,9 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
         var row = await db.ApiKeys().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
             .SingleOrDefaultAsync(k => k.Hash == text, cancellationToken);
-        if (row is null || row.ExpiresUtc <= clock.GetUtcNow().UtcDateTime) return null;
-        var caller = await LoadAsync(db, row.PrincipalId, cancellationToken);
-        if (caller is not null) Remember(known, hash, new Known(caller, row.ExpiresUtc ?? DateTime.MaxValue));
+        var isValid = row is not null && !(row.ExpiresUtc <= clock.GetUtcNow().UtcDateTime);
+        var caller = isValid ? await LoadAsync(db, row!.PrincipalId, cancellationToken) : null;
+        Remember(known, hash, caller is null ? null : new Known(caller, row!.ExpiresUtc ?? DateTime.MaxValue));
         return caller;
     }
 
@@ -43,18 +49,25 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
         var known = _known;
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        if (await ExpiryOfSourceAsync(db, verified, cancellationToken) is not { } sourceExpiresUtc) return null;
-        var caller = await LoadAsync(db, verified.PrincipalId, cancellationToken);
-        var expiresUtc = sourceExpiresUtc < verified.ExpiresUtc ? sourceExpiresUtc : verified.ExpiresUtc;
-        if (caller is not null) Remember(known, CredentialHash.Of(token), new Known(caller, expiresUtc));
+        var sourceExpiresUtc = await ExpiryOfSourceAsync(db, verified, cancellationToken);
+        var caller = sourceExpiresUtc is null ? null : await LoadAsync(db, verified.PrincipalId, cancellationToken);
+        var expiresUtc = sourceExpiresUtc < verified.ExpiresUtc ? sourceExpiresUtc.Value : verified.ExpiresUtc;
+        Remember(known, CredentialHash.Of(token), caller is null ? null : new Known(caller, expiresUtc));
         return caller;
     }
 
-    /// <summary>Drops all that is remembered. Cheap: the next request of each credential asks the database once.</summary>
+    /// <summary>Drops all callers that are remembered. Cheap: the next request of each credential asks the database once.</summary>
     public void Forget() => _known = new ConcurrentDictionary<CredentialHash, Known>();
 
-    private static void Remember(ConcurrentDictionary<CredentialHash, Known> known, CredentialHash hash, Known entry)
+    private void Remember(ConcurrentDictionary<CredentialHash, Known> known, CredentialHash hash, Known? entry)
     {
+        if (entry is null)
+        {
+            _good.TryRemove(hash, out _);
+            return;
+        }
+        if (_good.Count >= KnownMax) _good.Clear();
+        _good[hash] = true;
         if (known.Count >= KnownMax) known.Clear();
         known[hash] = entry;
     }

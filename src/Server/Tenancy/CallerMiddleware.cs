@@ -52,9 +52,9 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
         var credential = header[Scheme.Length..].Trim();
         if (callers.FindRemembered(credential) is { } remembered) return (remembered, null);
 
-        // Only credentials that are not known to work are counted, so a guesser cannot lock out its neighbours.
+        // Only credentials that never worked are refused unread, so a guesser cannot lock out its neighbours.
         var address = context.Connection.RemoteIpAddress;
-        if (failures.WaitOf(address) is { } wait)
+        if (failures.WaitOf(address) is { } wait && !callers.WasGood(credential))
         {
             context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             return (null, TenancyProblems.TooManyFailedCredentials(wait));

@@ -69,12 +69,20 @@ internal sealed partial class IssueToken(
         try
         {
             var form = await request.ReadFormAsync(FormLimits, cancellationToken);
-            return (form.Where(field => !string.IsNullOrWhiteSpace(field.Value.ToString()))
-                .ToDictionary(field => field.Key.Trim(), field => field.Value[0]!.Trim()), null);
+            var fields = new Dictionary<string, string>();
+            foreach (var (name, values) in form)
+            {
+                // RFC 6749 §3.2: no parameter may come twice. Spaces around its name do not make it another.
+                foreach (var value in values)
+                    if (!string.IsNullOrWhiteSpace(value) && !fields.TryAdd(name.Trim(), value.Trim()))
+                        return (null, OAuthRefusal.InvalidRequest($"The field '{name.Trim()}' comes twice."));
+            }
+            return (fields, null);
         }
-        catch (InvalidDataException exception)
+        catch (Exception exception) when (exception is InvalidDataException or NotSupportedException or (IOException and not BadHttpRequestException))
         {
-            return (null, OAuthRefusal.InvalidRequest(exception.Message));
+            // Too many fields, a part in an encoding that is not taken, a form that is cut off.
+            return (null, OAuthRefusal.InvalidRequest("The form cannot be read: " + exception.Message));
         }
     }
 

@@ -59,7 +59,7 @@ public sealed class TenantsTests(TestServer server) : IClassFixture<TestServer>
 
     [Theory]
     [InlineData("{}", "400 invalid-body")]
-    [InlineData("""{ "name": null }""", "400 invalid-field")]
+    [InlineData("""{ "name": null }""", "400 invalid-body")]
     [InlineData("""{ "name": 7 }""", "400 invalid-body")]
     [InlineData("{", "400 invalid-body")]
     [InlineData("[]", "400 invalid-body")]

@@ -27,4 +27,26 @@ public sealed class TooManyFailuresTests : IAsyncLifetime
         // From the same address, with a key that worked before.
         Assert.Equal(HttpStatusCode.OK, await _server.Platform.GetAsync("/api/v1/me").StatusAsync());
     }
+
+    [Fact]
+    public async Task Changes_in_another_tenant_do_not_lock_out_good_credentials_beside_a_guesser()
+    {
+        var (_, one) = await _server.CreateTenantAsync();
+        var (_, other) = await _server.CreateTenantAsync();
+        Assert.Equal(HttpStatusCode.OK, await one.GetAsync("/api/v1/me").StatusAsync());
+        await other.CreatePrincipalAsync("bob", ["predict"]);
+        var leaver = await one.CreatePrincipalAsync("leaver");
+        using var gone = _server.ClientFor((await one.CreateKeyAsync(leaver.Name)).Secret);
+        Assert.Equal(HttpStatusCode.OK, await gone.GetAsync("/api/v1/me").StatusAsync());
+        using var guesser = _server.ClientFor("atl_00000000000000000000000000000000");
+        for (var i = 0; i < 5; i++) Assert.Equal(HttpStatusCode.Unauthorized, await guesser.GetAsync("/api/v1/me").StatusAsync());
+
+        Assert.Equal(HttpStatusCode.NoContent, await other.DeleteAsync("/api/v1/principals/bob").StatusAsync());
+
+        Assert.Equal(HttpStatusCode.OK, await one.GetAsync("/api/v1/me").StatusAsync());
+        Assert.Equal(HttpStatusCode.TooManyRequests, await guesser.GetAsync("/api/v1/me").StatusAsync());
+        Assert.Equal(HttpStatusCode.NoContent, await one.DeleteAsync("/api/v1/principals/leaver").StatusAsync());
+        Assert.Equal(HttpStatusCode.Unauthorized, await gone.GetAsync("/api/v1/me").StatusAsync());
+        Assert.Equal(HttpStatusCode.TooManyRequests, await gone.GetAsync("/api/v1/me").StatusAsync());
+    }
 }

@@ -10,6 +10,7 @@ namespace Atoll.Platform.Http;
 /// <remarks>
 /// Only answers of success are kept: after a refusal the caller may mend the request and send it with the same key. Should the
 /// process die between the write and the keeping of its answer, a repetition is done again; unique names then refuse the double.
+/// A client that goes away does not stop its request: it is just the one who will repeat, and the write may be done already.
 /// </remarks>
 internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactory scopes, TimeProvider clock)
 {
@@ -88,26 +89,44 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
     {
         using var digest = new RequestDigest(context.Request);
         var (body, answer) = (context.Response.Body, new MemoryStream());
+        var aborted = context.RequestAborted;
         context.Request.Body = digest.Observe(context.Request.Body);
         context.Response.Body = answer;
-        var kept = false;
+
+        // A body that the client does not send to its end still fails: reading it does not depend on this token.
+        context.RequestAborted = CancellationToken.None;
+        var done = false;
         try
         {
             await next(context);
             if (context.Response.StatusCode is >= 200 and < 300 && answer.Length <= AnswerBytesMax)
             {
-                // What the handler did not read belongs to the request as well.
-                await context.Request.Body.CopyToAsync(Stream.Null, context.RequestAborted);
+                // From here on the key is never free again, even when its answer cannot be kept.
+                done = true;
+                await ReadRestAsync(context.Request.Body);
                 await KeepAsync(caller, key, digest.Finish(), context.Response, answer.ToArray());
-                kept = true;
             }
         }
         finally
         {
             context.Response.Body = body;
-            if (!kept) await ReleaseAsync(caller, key);
+            context.RequestAborted = aborted;
+            if (!done) await ReleaseAsync(caller, key);
         }
-        await body.WriteAsync(answer.GetBuffer().AsMemory(0, (int)answer.Length), context.RequestAborted);
+        await body.WriteAsync(answer.GetBuffer().AsMemory(0, (int)answer.Length), aborted);
+    }
+
+    /// <summary>What the handler did not read belongs to the request as well, as far as the client sends it.</summary>
+    private static async Task ReadRestAsync(Stream body)
+    {
+        try
+        {
+            await body.CopyToAsync(Stream.Null, CancellationToken.None);
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException)
+        {
+            // The client went away, the work is done: its answer is kept for what was read.
+        }
     }
 
     private static async Task RepeatAsync(HttpContext context, RepeatableRequest earlier)
@@ -127,7 +146,6 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         if (earlier.Body is { Length: > 0 } body) await context.Response.Body.WriteAsync(body, context.RequestAborted);
     }
 
-    // Not with the request's token: a caller that has gone away is just the one who will repeat.
     private async Task KeepAsync(Caller caller, string key, string digest, HttpResponse response, byte[] body)
     {
         var until = clock.GetUtcNow().UtcDateTime + Kept;

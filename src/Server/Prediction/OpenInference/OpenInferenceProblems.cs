@@ -31,7 +31,7 @@ internal static partial class OpenInferenceProblems
         return ProblemWriter.WriteAsync(context, problem);
     }
 
-    [GeneratedRegex("^/v2/?$|^/v2/health/(live|ready)/?$|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer))?/?$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer))?/?\z", RegexOptions.CultureInvariant)]
     private static partial Regex KnownPath();
 
     private static string Short(string text) => JsonText.Shorten(text);

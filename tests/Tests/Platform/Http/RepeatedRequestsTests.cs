@@ -3,6 +3,8 @@ using System.Net.Http.Json;
 using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -112,6 +114,59 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
         await RepeatedRequests.RecoverAsync(server.Server.Services, default);
         using var done = await SendAsync(client, "key-1", "ada");
         Assert.Equal(HttpStatusCode.Created, done.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_client_that_goes_away_after_the_write_gets_its_answer_when_it_repeats(bool withinBody)
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var me = (await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse))!;
+        var caller = new Caller(tenant.Tenant.Id, tenant.Tenant.Name, me.PrincipalId, me.Principal, [.. me.Permissions]);
+        using var gone = new CancellationTokenSource();
+        var writes = 0;
+        var repeated = new RepeatedRequests(
+            async context =>
+            {
+                writes++;
+                await gone.CancelAsync();
+
+                // A handler that waits for what it has begun.
+                context.RequestAborted.ThrowIfCancellationRequested();
+                context.Response.StatusCode = StatusCodes.Status201Created;
+                await context.Response.WriteAsync("made", TestContext.Current.CancellationToken);
+            },
+            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System);
+
+        var first = Context(gone.Token);
+        if (withinBody) first.Request.Body = new CutOffBody();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => repeated.InvokeAsync(first));
+        var second = Context(CancellationToken.None);
+        await repeated.InvokeAsync(second);
+
+        Assert.Equal((1, StatusCodes.Status201Created), (writes, second.Response.StatusCode));
+        Assert.Equal("true", second.Response.Headers["Idempotency-Replayed"].ToString());
+        Assert.Equal("made", System.Text.Encoding.UTF8.GetString(((MemoryStream)second.Response.Body).ToArray()));
+
+        DefaultHttpContext Context(CancellationToken aborted)
+        {
+            var context = new DefaultHttpContext { RequestAborted = aborted };
+            context.Request.Method = "POST";
+            context.Request.Path = "/things";
+            context.Request.Headers[RepeatableRoutes.Header] = "key-1";
+            context.Response.Body = new MemoryStream();
+            context.Features.Set(caller);
+            context.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(new RepeatableRoute()), "things"));
+            return context;
+        }
+    }
+
+    /// <summary>A body whose client is gone.</summary>
+    private sealed class CutOffBody : MemoryStream
+    {
+        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+            throw new IOException("The client reset the request stream.");
     }
 
     private static Task<HttpResponseMessage> SendAsync(HttpClient client, string? key, string name)
