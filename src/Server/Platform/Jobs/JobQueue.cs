@@ -126,9 +126,36 @@ internal sealed class JobQueue(TimeProvider clock)
                 .SetProperty(job => job.CancelRequested, true)
                 .SetProperty(job => job.Revision, job => job.Revision + 1), cancellationToken);
         if (asked == 0) return null;
-        var running = await db.Jobs().Where(job => job.Subject == subject && job.CancelRequested).Select(job => job.Id).ToListAsync(cancellationToken);
-        foreach (var id in running)
-            if (_running.TryGetValue(id, out var found)) await StopAsync(found.Attempt);
+        await StopRequestedAsync(db, subject, cancellationToken);
+        return JobState.Running;
+    }
+
+    /// <summary>Asks the jobs of a subject to stop; when no attempt runs, the subject's row is brought to its end in the same transaction.</summary>
+    /// <param name="end">
+    /// Ends the subject's row and saves. It is called when the job waited, and also when there is no open job at all: then an earlier
+    /// cancellation was torn apart, and nobody else would ever end the row.
+    /// </param>
+    public async Task<JobState> CancelAsync(PlatformDb db, string subject, Func<CancellationToken, Task> end, CancellationToken cancellationToken)
+    {
+        await using (var transaction = await db.Database.BeginTransactionAsync(cancellationToken))
+        {
+            if (!await db.Jobs().AnyAsync(job => job.Subject == subject && job.State == JobState.Running, cancellationToken))
+            {
+                await CancelAsync(db, subject, cancellationToken);
+                await end(cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+                return JobState.Cancelled;
+            }
+
+            await db.Jobs().Where(job => job.Subject == subject && job.State == JobState.Running)
+                .ExecuteUpdateAsync(set => set
+                    .SetProperty(job => job.CancelRequested, true)
+                    .SetProperty(job => job.Revision, job => job.Revision + 1), cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        // Outside of the transaction: what an attempt does when it is stopped may need the database's only write lock.
+        await StopRequestedAsync(db, subject, cancellationToken);
         return JobState.Running;
     }
 
@@ -199,6 +226,13 @@ internal sealed class JobQueue(TimeProvider clock)
 
     private static IQueryable<Job> Owned(PlatformDb db, string jobId, string? owner) => db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter])
         .Where(row => row.Id == jobId && row.LeaseOwner == owner && row.State == JobState.Running);
+
+    private async Task StopRequestedAsync(PlatformDb db, string subject, CancellationToken cancellationToken)
+    {
+        var running = await db.Jobs().Where(job => job.Subject == subject && job.CancelRequested).Select(job => job.Id).ToListAsync(cancellationToken);
+        foreach (var id in running)
+            if (_running.TryGetValue(id, out var found)) await StopAsync(found.Attempt);
+    }
 
     private static async Task StopAsync(CancellationTokenSource attempt)
     {
