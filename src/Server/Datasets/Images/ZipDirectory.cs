@@ -52,6 +52,9 @@ internal sealed class ZipDirectory
     private const uint EndSignature = 0x06054B50, End64Signature = 0x06064B50, Locator64Signature = 0x07064B50, EntrySignature = 0x02014B50, LocalSignature = 0x04034B50;
     private const int EndBytes = 22, EntryBytes = 46, LocalBytes = 30, CommentMax = ushort.MaxValue;
 
+    // Names stay in memory; honest ones are far below a kilobyte each.
+    private const long NameBytesMax = 64 << 20;
+
     private static readonly Encoding StrictUtf8 = new UTF8Encoding(false, throwOnInvalidBytes: true);
     private static readonly Encoding OldNames = CodePagesEncodingProvider.Instance.GetEncoding(437)!;
     private static readonly uint[] CrcTable = MakeCrcTable();
@@ -74,11 +77,11 @@ internal sealed class ZipDirectory
     {
         var (offset, bytes, entries) = FindDirectory(stream);
         if (entries > entriesMax) throw new ZipTooManyEntriesException(entries);
-        if (offset < 0 || bytes < 0 || offset + bytes > stream.Length) throw new ZipFormatException("The directory of the zip file lies outside of it; the file is cut off or damaged.");
+        if (offset < 0 || bytes < 0 || bytes > stream.Length - offset) throw new ZipFormatException("The directory of the zip file lies outside of it; the file is cut off or damaged.");
 
         var items = new List<ZipItem>();
         var header = new byte[EntryBytes];
-        long position = offset, end = offset + bytes;
+        long position = offset, end = offset + bytes, allNameBytes = 0;
         while (position + EntryBytes <= end)
         {
             if (items.Count == entriesMax) throw new ZipTooManyEntriesException(entriesMax + 1L);
@@ -87,11 +90,17 @@ internal sealed class ZipDirectory
             if (BinaryPrimitives.ReadUInt32LittleEndian(header) != EntrySignature) throw new ZipFormatException($"Entry {items.Count + 1} of the zip file's directory is damaged.");
 
             int nameBytes = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(28)), extraBytes = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(30)), commentBytes = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(32));
+            allNameBytes += nameBytes;
+            if (allNameBytes > NameBytesMax) throw new ZipFormatException($"The names of the zip file's entries have more than {NameBytesMax >> 20} MiB.");
+
             var tail = new byte[nameBytes + extraBytes];
             if (position + EntryBytes + tail.Length + commentBytes > end) throw new ZipFormatException("The directory of the zip file is cut off.");
 
             ReadAt(stream, position + EntryBytes, tail);
-            items.Add(Parse(header, tail.AsSpan(0, nameBytes), tail.AsSpan(nameBytes)));
+            var item = Parse(header, tail.AsSpan(0, nameBytes), tail.AsSpan(nameBytes));
+            if (item.Bytes < 0 || item.PackedBytes < 0 || item.HeaderOffset < 0) throw new ZipFormatException($"Entry {items.Count + 1} of the zip file's directory has a negative size or place.");
+
+            items.Add(item);
             position += EntryBytes + tail.Length + commentBytes;
         }
 
@@ -135,14 +144,14 @@ internal sealed class ZipDirectory
 
     private long? DataOffset(ZipItem item)
     {
-        if (item.HeaderOffset < 0 || item.HeaderOffset + LocalBytes > _stream.Length) return null;
+        if (item.HeaderOffset > _stream.Length - LocalBytes) return null;
 
         var header = new byte[LocalBytes];
         ReadAt(_stream, item.HeaderOffset, header);
         if (BinaryPrimitives.ReadUInt32LittleEndian(header) != LocalSignature) return null;
 
         long offset = item.HeaderOffset + LocalBytes + BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(26)) + BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(28));
-        return item.PackedBytes >= 0 && offset + item.PackedBytes <= _stream.Length ? offset : null;
+        return item.PackedBytes <= _stream.Length - offset ? offset : null;
     }
 
     private static (long Offset, long Bytes, long Entries) FindDirectory(Stream stream)
