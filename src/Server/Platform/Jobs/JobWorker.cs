@@ -122,9 +122,10 @@ internal sealed partial class JobWorker(
         }
         catch (Exception exception)
         {
-            // Whatever broke, the worker lives on; the job is tried again or parked with this reason.
+            // Whatever broke, the worker lives on; the job is tried again or parked. Details may hold paths and
+            // output of processes: they are for the operator's log, the tenant gets what leads the operator there.
             Log.AttemptFailed(logger, exception, job.Id, job.Kind, attempt.Number);
-            (state, error) = (attempt.Number < attempt.AttemptsMax ? JobState.Queued : JobState.Parked, exception.Message);
+            (state, error) = (attempt.Number < attempt.AttemptsMax ? JobState.Queued : JobState.Parked, $"The work failed for a reason inside the platform; tell the operator the job {job.Id}.");
         }
         finally
         {
@@ -218,7 +219,8 @@ internal sealed partial class JobWorker(
         return (IJobHandler)scope.ServiceProvider.GetRequiredService(_kinds[job.Kind].Handler);
     }
 
-    private static bool IsStorageFailure(Exception exception) =>
+    /// <summary>The disk or the database failed, which may pass.</summary>
+    internal static bool IsStorageFailure(Exception exception) =>
         exception is DbUpdateException or System.Data.Common.DbException or IOException;
 
     private static JobAttempt AttemptOf(Job job) => new(job.Id, job.TenantId, job.Kind, job.Subject, job.Attempt, job.AttemptsMax);
