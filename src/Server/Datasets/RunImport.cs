@@ -128,6 +128,10 @@ internal sealed partial class RunImport(
         scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
         var rows = scope.ServiceProvider.GetRequiredService<PlatformDb>();
         var import = await rows.Imports().SingleAsync(row => row.Id == importId, cancellationToken);
+
+        // Another attempt was done first, or the import was cancelled: a version of it would surprise its owner.
+        if (ImportStates.IsEnded(import.State)) return;
+
         var now = clock.GetUtcNow().UtcDateTime;
         var dataset = await rows.Datasets().SingleOrDefaultAsync(row => row.Name == import.Dataset, cancellationToken);
         if (import.DatasetId is null)
@@ -173,18 +177,30 @@ internal sealed partial class RunImport(
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                double progress = Volatile.Read(ref _progress);
-                await using var scope = scopes.CreateAsyncScope();
-                scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
-                var rows = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-                await rows.Imports().Where(import => import.Id == importId)
-                    .ExecuteUpdateAsync(set => set.SetProperty(import => import.Progress, progress), cancellationToken);
+                try
+                {
+                    await WriteProgressAsync(tenantId, importId, Volatile.Read(ref _progress), cancellationToken);
+                }
+                catch (Exception exception) when (JobWorker.IsStorageFailure(exception))
+                {
+                    // Only a bar stands still; the import itself must not end for that.
+                    Log.ProgressLost(logger, exception, importId);
+                }
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             // The import has ended.
         }
+    }
+
+    private async Task WriteProgressAsync(string tenantId, string importId, double progress, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
+        var rows = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        await rows.Imports().Where(import => import.Id == importId)
+            .ExecuteUpdateAsync(set => set.SetProperty(import => import.Progress, progress), cancellationToken);
     }
 
     private static void Note(Import import, ImportProblems problems)
@@ -212,6 +228,9 @@ internal sealed partial class RunImport(
     {
         [LoggerMessage(LogLevel.Information, "Import {Import} made version {Version} of dataset {Dataset} with {Samples} samples.")]
         public static partial void Imported(ILogger logger, string import, string dataset, int version, long samples);
+
+        [LoggerMessage(LogLevel.Warning, "The progress of import {Import} could not be written; it is tried again.")]
+        public static partial void ProgressLost(ILogger logger, Exception exception, string import);
 
         [LoggerMessage(LogLevel.Information, "Import {Import} lost a race for dataset {Dataset}; it takes the next number.")]
         public static partial void LostRace(ILogger logger, string import, string dataset);

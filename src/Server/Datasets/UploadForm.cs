@@ -26,6 +26,7 @@ internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFil
         var reader = new MultipartReader(boundary, request.Body) { HeadersCountLimit = 16, HeadersLengthLimit = 16 * 1024 };
         var fields = new ImportRequest();
         var files = new List<(string Field, ImportFile File)>();
+        PartStream? storing = null;
         try
         {
             while (await reader.ReadNextSectionAsync(cancellationToken) is { } section)
@@ -40,7 +41,9 @@ internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFil
                     if (name is not ("file" or SplitNames.Train or SplitNames.Test or SplitNames.Validation))
                         return HttpProblems.InvalidField(name, "holds a file", "Send files as 'file', or as 'train', 'validation' and 'test'.");
 
-                    var stored = await blobs.WriteAsync(tenantId, section.Body, cancellationToken);
+                    storing = new PartStream(section.Body);
+                    var stored = await blobs.WriteAsync(tenantId, storing, cancellationToken);
+                    storing = null;
                     files.Add((name, new ImportFile(FileName(disposition), stored.Digest, name == "file" ? null : name)));
                     continue;
                 }
@@ -54,12 +57,57 @@ internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFil
                 fields = changed;
             }
         }
-        catch (Exception exception) when (exception is InvalidDataException || (exception is IOException and not BadHttpRequestException && !request.HttpContext.RequestAborted.IsCancellationRequested && exception.HResult != unchecked((int)0x80070070)))
+        catch (Exception exception) when (exception is InvalidDataException or (IOException and not BadHttpRequestException)
+            && !request.HttpContext.RequestAborted.IsCancellationRequested && (storing is null || storing.Failure == exception))
         {
             return HttpProblems.InvalidBody("the multipart form is cut off or malformed.");
         }
 
         return new UploadForm(fields, [.. files.Select(file => file.Field == "file" ? file.File with { Split = fields.Split } : file.File)]);
+    }
+
+    /// <summary>Remembers how reading failed: while a file is stored, the disk may fail with exceptions of the same kind.</summary>
+    private sealed class PartStream(Stream inner) : Stream
+    {
+        public Exception? Failure { get; private set; }
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                return await inner.ReadAsync(buffer, cancellationToken);
+            }
+            catch (Exception exception)
+            {
+                Failure = exception;
+                throw;
+            }
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
+            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A body is read asynchronously.");
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 
     private static string FileName(ContentDispositionHeaderValue disposition)

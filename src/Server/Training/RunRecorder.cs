@@ -1,20 +1,24 @@
 using System.Text.Json;
 using System.Threading.Channels;
 using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
 using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Training;
 
 /// <summary>Writes what a training process reports into the database, a few times a second.</summary>
-internal sealed class RunRecorder(string tenantId, string runId, IServiceScopeFactory scopes, RunSignals signals, TimeProvider clock)
+internal sealed partial class RunRecorder(
+    string tenantId, string runId, IServiceScopeFactory scopes, RunSignals signals, TimeProvider clock, ILogger<RunRecorder> logger)
 {
     private const int LogLinesMax = 10_000;
+    private const int LastTriesMax = 5;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
     private readonly Channel<TrainingLine> _lines = Channel.CreateBounded<TrainingLine>(
         new BoundedChannelOptions(10_000) { SingleReader = true, SingleWriter = true });
 
-    private long _logNumber;
+    private long? _logNumber;
+    private volatile bool _completed;
 
     /// <summary>What the process said when it refused.</summary>
     public string? Refusal { get; private set; }
@@ -36,19 +40,34 @@ internal sealed class RunRecorder(string tenantId, string runId, IServiceScopeFa
         else await _lines.Writer.WriteAsync(line, cancellationToken);
     }
 
-    public void Complete() => _lines.Writer.TryComplete();
+    public void Complete()
+    {
+        _completed = true;
+        _lines.Writer.TryComplete();
+    }
 
-    /// <summary>Writes until <see cref="Complete"/>. When the database fails, the process's next line does too.</summary>
+    /// <summary>Writes until <see cref="Complete"/>. A failing database is tried again as long as the process lives, and a few times afterwards.</summary>
     public async Task WriteAsync(CancellationToken cancellationToken)
     {
         try
         {
-            await using (var scope = NewScope()) _logNumber = await LastLogNumberAsync(scope, cancellationToken);
+            var lastTries = 0;
             var batch = new List<TrainingLine>();
-            while (await _lines.Reader.WaitToReadAsync(cancellationToken))
+            while (batch.Count > 0 || await _lines.Reader.WaitToReadAsync(cancellationToken))
             {
                 while (batch.Count < 1000 && _lines.Reader.TryRead(out var line)) batch.Add(line);
-                await using (var scope = NewScope()) await WriteAsync(scope, batch, cancellationToken);
+                try
+                {
+                    await using var scope = NewScope();
+                    await WriteAsync(scope, batch, cancellationToken);
+                }
+                catch (Exception exception) when (JobWorker.IsStorageFailure(exception) && (!_completed || ++lastTries < LastTriesMax))
+                {
+                    // Hours of training must not end for what may pass in a second.
+                    Log.WriteFailed(logger, exception, runId);
+                    await Task.Delay(Interval, clock, cancellationToken);
+                    continue;
+                }
                 batch.Clear();
                 signals.Notify(runId);
                 await Task.WhenAny(_lines.Reader.Completion, Task.Delay(Interval, clock, cancellationToken));
@@ -65,15 +84,19 @@ internal sealed class RunRecorder(string tenantId, string runId, IServiceScopeFa
     {
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
         var now = clock.GetUtcNow().UtcDateTime;
+
+        // One transaction: a batch that is tried again must not have left half of it behind.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+        var number = _logNumber ?? await LastLogNumberAsync(db, cancellationToken);
         foreach (var message in batch.Select(line => line.Log).OfType<string>())
         {
-            if (++_logNumber > LogLinesMax) continue;
+            if (++number > LogLinesMax) continue;
             db.RunLogs().Add(new RunLog
             {
                 RunId = runId,
-                Number = _logNumber,
+                Number = number,
                 AtUtc = now,
-                Message = _logNumber < LogLinesMax ? message : $"The log ends here: a run keeps {LogLinesMax} lines.",
+                Message = number < LogLinesMax ? message : $"The log ends here: a run keeps {LogLinesMax} lines.",
             });
         }
         foreach (var metric in batch.Select(line => line.Metric).OfType<TrainingLine.MetricLine>().GroupBy(m => (m.Name, m.Step)))
@@ -89,6 +112,8 @@ internal sealed class RunRecorder(string tenantId, string runId, IServiceScopeFa
             await db.Runs().Where(run => run.Id == runId).ExecuteUpdateAsync(
                 set => set.SetProperty(run => run.Stage, progress.Stage).SetProperty(run => run.Progress, progress.Fraction), cancellationToken);
         }
+        await transaction.CommitAsync(cancellationToken);
+        _logNumber = number;
     }
 
     private AsyncServiceScope NewScope()
@@ -98,7 +123,13 @@ internal sealed class RunRecorder(string tenantId, string runId, IServiceScopeFa
         return scope;
     }
 
-    private async Task<long> LastLogNumberAsync(AsyncServiceScope scope, CancellationToken cancellationToken) =>
-        await scope.ServiceProvider.GetRequiredService<PlatformDb>().RunLogs().Where(log => log.RunId == runId)
+    private async Task<long> LastLogNumberAsync(PlatformDb db, CancellationToken cancellationToken) =>
+        await db.RunLogs().Where(log => log.RunId == runId)
             .MaxAsync(log => (long?)log.Number, cancellationToken) ?? 0;
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Warning, "What run {Run} reports could not be written; it is tried again.")]
+        public static partial void WriteFailed(ILogger logger, Exception exception, string run);
+    }
 }

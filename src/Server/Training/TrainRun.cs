@@ -17,7 +17,7 @@ namespace Atoll.Training;
 /// <summary>The job that trains: gives a child process its order, records what it reports, and registers what it made.</summary>
 internal sealed class TrainRun(
     PlatformDb db, DataFolder folder, BlobStore blobs, IServiceScopeFactory scopes, RunSignals signals, RegistryChanges changes,
-    ServedModels served, IOptions<TrainingOptions> options, TimeProvider clock) : IJobHandler
+    ServedModels served, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<RunRecorder> recorderLog) : IJobHandler
 {
     public const string Kind = "training.run";
     public const string Lane = "training";
@@ -100,7 +100,7 @@ internal sealed class TrainRun(
 
     private async Task RunProcessAsync(Run run, string work, CancellationToken cancellationToken)
     {
-        var recorder = new RunRecorder(run.TenantId, run.Id, scopes, signals, clock);
+        var recorder = new RunRecorder(run.TenantId, run.Id, scopes, signals, clock, recorderLog);
         var recording = recorder.WriteAsync(CancellationToken.None);
         ChildProcess.Exit exit;
         try
@@ -136,12 +136,15 @@ internal sealed class TrainRun(
 
         // From here on the run is done; a stop of the server must not tear version and run apart.
         await using var transaction = await db.Database.BeginTransactionAsync(CancellationToken.None);
+
+        // Meanwhile another attempt may have registered its result, or the run was ended or deleted with its tenant.
+        await db.Entry(run).ReloadAsync(CancellationToken.None);
+        if (db.Entry(run).State == EntityState.Detached || run.ModelVersion is not null || RunStates.IsEnded(run.State)) return;
         var registration = new RegisterModelVersion.Registration(
             run.Model, artifact, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);
-        await db.Entry(run).ReloadAsync(CancellationToken.None);
         run.State = RunStates.Succeeded;
         run.Stage = null;
         run.Progress = 1;

@@ -8,6 +8,7 @@ using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Jobs;
+using Atoll.Training;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
@@ -195,6 +196,28 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         var run = await FollowAsync(client, id);
         Assert.True(run.State == RunStates.Succeeded, run.Error);
         Assert.Equal(2, run.Attempt);
+    }
+
+    [Fact]
+    public async Task A_run_that_was_ended_while_it_trained_makes_no_version()
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(3_000));
+        var id = await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { ["trees"] = "150", ["folds"] = "2" } });
+        await foreach (var said in EventsAsync(client, id))
+            if (said.Run.Stage is not null) break;
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        await db.Runs().Where(run => run.Id == id).ExecuteUpdateAsync(set => set.SetProperty(run => run.State, RunStates.Cancelled));
+
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        while (await db.Jobs().AnyAsync(job => job.Subject == id && job.State == JobState.Running, patience.Token)) await Task.Delay(20, patience.Token);
+
+        var run = await db.Runs().AsNoTracking().SingleAsync(row => row.Id == id);
+        Assert.Equal((RunStates.Cancelled, null), (run.State, run.ModelVersion));
+        using var absent = await client.GetAsync("/api/v1/models/leads");
+        Assert.Equal(HttpStatusCode.NotFound, absent.StatusCode);
     }
 
     [Theory]
