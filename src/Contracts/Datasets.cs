@@ -113,7 +113,7 @@ public sealed record ColumnSchema
 public sealed record DatasetSchema
 {
     /// <summary>Columns of a table; empty for images.</summary>
-    public IReadOnlyList<ColumnSchema> Columns { get; init; } = [];
+    public IReadOnlyList<ColumnSchema> Columns { get; set; } = [];
 
     /// <summary>The column that holds the label, where the source has columns.</summary>
     public string? LabelColumn { get; init; }
@@ -172,7 +172,7 @@ public sealed record ColumnStatistics
     public NumberStatistics? Lengths { get; init; }
 
     /// <summary>The most frequent values, most frequent first.</summary>
-    public IReadOnlyList<ValueCount> TopValues { get; init; } = [];
+    public IReadOnlyList<ValueCount> TopValues { get; set; } = [];
 
     /// <summary>The counts of the top values are lower bounds.</summary>
     public bool TopValuesApproximate { get; init; }
@@ -192,11 +192,11 @@ public sealed record DatasetStatistics
     /// <summary>Bytes of all samples.</summary>
     public required long Bytes { get; init; }
 
-    public IReadOnlyList<SplitCount> Splits { get; init; } = [];
+    public IReadOnlyList<SplitCount> Splits { get; set; } = [];
 
-    public IReadOnlyList<LabelCount> Labels { get; init; } = [];
+    public IReadOnlyList<LabelCount> Labels { get; set; } = [];
 
-    public IReadOnlyList<ColumnStatistics> Columns { get; init; } = [];
+    public IReadOnlyList<ColumnStatistics> Columns { get; set; } = [];
 
     /// <summary>Lengths of texts in characters.</summary>
     public NumberStatistics? TextLengths { get; init; }
@@ -206,7 +206,7 @@ public sealed record DatasetStatistics
     public NumberStatistics? ImageHeights { get; init; }
 
     /// <summary>Image formats, by content.</summary>
-    public IReadOnlyList<ValueCount> ImageFormats { get; init; } = [];
+    public IReadOnlyList<ValueCount> ImageFormats { get; set; } = [];
 
     /// <summary>Samples that repeat an earlier one.</summary>
     public long Duplicates { get; init; }
@@ -239,7 +239,7 @@ public sealed record DatasetManifest
     /// <summary>Rows, texts or files that were left out because they were bad.</summary>
     public long Skipped { get; init; }
 
-    public IReadOnlyList<ImportProblem> Warnings { get; init; } = [];
+    public IReadOnlyList<ImportProblem> Warnings { get; set; } = [];
 
     /// <summary>All warnings; more than are listed when there were too many.</summary>
     public long WarningCount { get; init; }
@@ -262,7 +262,7 @@ public sealed record SampleResponse
 
     public required string Split { get; init; }
 
-    public IReadOnlyList<string> Labels { get; init; } = [];
+    public IReadOnlyList<string> Labels { get; set; } = [];
 
     public required SampleSource Source { get; init; }
 

@@ -38,10 +38,10 @@ public sealed record ImportRequest
     public bool? Header { get; init; }
 
     /// <summary>Seed of the automatic split.</summary>
-    public int Seed { get; init; } = 1;
+    public int Seed { get; set; } = 1;
 
     /// <summary>Share of the samples that the automatic split puts into test, 0 to 0.9.</summary>
-    public double TestFraction { get; init; } = 0.2;
+    public double TestFraction { get; set; } = 0.2;
 
     /// <summary>Leave bad samples out instead of refusing everything.</summary>
     public bool SkipBad { get; init; }
@@ -92,13 +92,13 @@ public sealed record ImportResponse
     public string? Error { get; init; }
 
     /// <summary>What made samples unusable, up to a hundred.</summary>
-    public IReadOnlyList<ImportProblem> Problems { get; init; } = [];
+    public IReadOnlyList<ImportProblem> Problems { get; set; } = [];
 
     /// <summary>All of them.</summary>
     public long ProblemCount { get; init; }
 
     /// <summary>What is worth knowing though the samples are usable, up to a hundred.</summary>
-    public IReadOnlyList<ImportProblem> Warnings { get; init; } = [];
+    public IReadOnlyList<ImportProblem> Warnings { get; set; } = [];
 
     /// <summary>All of them.</summary>
     public long WarningCount { get; init; }

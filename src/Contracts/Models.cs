@@ -111,7 +111,7 @@ public sealed record PromoteRequest
     public int? Version { get; init; }
 
     /// <summary><c>staging</c> or <c>production</c>.</summary>
-    public string To { get; init; } = Contracts.Aliases.Production;
+    public string To { get; set; } = Contracts.Aliases.Production;
 
     /// <summary>Conditions on the held-out scores; all must hold. Without any, the version must be at least as good as the one it replaces.</summary>
     public IReadOnlyList<GateRequest>? Gates { get; init; }

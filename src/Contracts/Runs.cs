@@ -19,7 +19,7 @@ public sealed record CreateRunRequest
     public string? Experiment { get; init; }
 
     /// <summary>Same seed, same data, same parameters: the same model.</summary>
-    public int Seed { get; init; } = 1;
+    public int Seed { get; set; } = 1;
 
     /// <summary>Longest training time; the best model until then is kept.</summary>
     public double? MinutesMax { get; init; }
