@@ -11,10 +11,10 @@ internal static class TrainWorkerCommand
     {
         var folder = new Argument<string>("folder") { Description = "Folder with the order; the results go there." };
         return new Verb(TrainingProcess.Verb, "Train a model as the server orders. Started by the server only.") { IsLocal = true, Hidden = true, Arguments = { folder } }
-            .Does((context, cancellationToken) => RunAsync(context.Get(folder), cancellationToken));
+            .Does((context, _) => Task.FromResult(Run(context.Get(folder))));
     }
 
-    private static Task<int> RunAsync(string folder, CancellationToken cancellationToken)
+    private static int Run(string folder)
     {
         // Standard input is a pipe that the server holds open; its end means that the server is gone, however it went.
         var orphaned = new Thread(() =>
@@ -28,6 +28,9 @@ internal static class TrainWorkerCommand
         // Libraries may print; what they print must not mix with the report.
         var report = new StreamWriter(Console.OpenStandardOutput());
         Console.SetOut(Console.Error);
-        return Task.FromResult(TrainingProcess.Run(folder, report, cancellationToken));
+
+        // Ctrl-C reaches every process of a terminal at once. The server decides what becomes of a training: were this one quicker to
+        // end than the server to notice, a stop would look like a crash and cost an attempt.
+        return TrainingProcess.Run(folder, report, CancellationToken.None);
     }
 }

@@ -22,10 +22,10 @@ internal sealed partial class ChildServer : IAsyncDisposable
     /// <summary>The platform administrator's key, if this start made it.</summary>
     public string? FirstKey { get; private set; }
 
-    public static async Task<ChildServer> StartAsync(string data)
+    public static async Task<ChildServer> StartAsync(string data, params string[] settings)
     {
         var program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "atoll.exe" : "atoll");
-        var start = new ProcessStartInfo(program, ["serve", "--data", data, "--port", "0"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo(program, ["serve", "--data", data, "--port", "0", .. settings]) { RedirectStandardOutput = true, RedirectStandardError = true };
         var server = new ChildServer(Process.Start(start) ?? throw new InvalidOperationException($"{program} does not start."));
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         server._process.OutputDataReceived += (_, line) => server.Read(line.Data, ready);
@@ -67,9 +67,12 @@ internal sealed partial class ChildServer : IAsyncDisposable
     }
 
     /// <summary>What Ctrl-C sends.</summary>
-    public void SendInterrupt()
+    public void SendInterrupt() => SendInterrupt(_process.Id);
+
+    /// <inheritdoc cref="SendInterrupt()"/>
+    public static void SendInterrupt(int process)
     {
-        if (Signal(_process.Id, Interrupt) != 0) throw new InvalidOperationException($"The signal was not sent: error {Marshal.GetLastPInvokeError()}.");
+        if (Signal(process, Interrupt) != 0) throw new InvalidOperationException($"The signal was not sent: error {Marshal.GetLastPInvokeError()}.");
     }
 
     public async Task<int> WaitForExitAsync()
