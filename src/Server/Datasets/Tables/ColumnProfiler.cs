@@ -29,7 +29,7 @@ internal sealed class ColumnProfiler
     private readonly bool _semicolons;
     private readonly DistinctCounter _distinct;
     private readonly TopValueCounter _top;
-    private readonly NumberSketch _lengths = new();
+    private readonly LengthCounter _lengths = new();
     private readonly NumberSketch _points = new();
     private NumberSketch? _commas;
     private readonly Candidate _integer = new(), _point = new(), _comma = new(), _email = new(), _url = new(), _phone = new(), _countryName = new(), _countryCode = new(), _postal = new();

@@ -17,6 +17,7 @@ internal sealed class JsonLinesTableReader : TableReader
     private readonly StringBuilder _list = new();
     private LineReader _lines;
     private string?[] _row = [];
+    private int _cells;
     private string? _code;
     private string? _message;
     private string? _column;
@@ -50,8 +51,9 @@ internal sealed class JsonLinesTableReader : TableReader
     {
         while (_lines.Read(out var line))
         {
-            if ((_lines.Line & 0x3FFF) == 0)
+            if ((_cells += _columns.Count) >= CellsBetweenReports)
             {
+                _cells = 0;
                 _cancellationToken.ThrowIfCancellationRequested();
                 _sink.Report((_file + Progress) / _sink.Files.Count);
             }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 
 namespace Atoll.Datasets;
@@ -9,6 +10,7 @@ internal sealed class MissingMarkers
     private const int Utf8BytesPerCharMax = 3;
 
     private readonly HashSet<string>.AlternateLookup<ReadOnlySpan<char>> _markers;
+    private readonly SearchValues<char> _begins;
     private readonly int _lengthMax;
 
     /// <param name="markers">Null for the default.</param>
@@ -18,6 +20,7 @@ internal sealed class MissingMarkers
         var set = new HashSet<string>((markers ?? CellValues.MissingMarkersDefault).Where(marker => marker is { Length: <= CharsMax }), StringComparer.OrdinalIgnoreCase);
         _markers = set.GetAlternateLookup<ReadOnlySpan<char>>();
         _lengthMax = set.Count == 0 ? 0 : set.Max(marker => marker.Length);
+        _begins = SearchValues.Create([.. set.Where(marker => marker.Length > 0).SelectMany(marker => (char[])[char.ToLowerInvariant(marker[0]), char.ToUpperInvariant(marker[0])]).Distinct()]);
         HasNumbers = set.Any(marker => CellValues.TryNumber(marker, decimalComma: false, out _));
     }
 
@@ -25,7 +28,8 @@ internal sealed class MissingMarkers
     public bool HasNumbers { get; }
 
     /// <summary>The cell is empty or a marker.</summary>
-    public bool Contains(ReadOnlySpan<char> text) => text.IsEmpty || (text.Length <= _lengthMax && _markers.Contains(text));
+    public bool Contains(ReadOnlySpan<char> text) =>
+        text.IsEmpty || (text.Length <= _lengthMax && MayBegin(text[0]) && _markers.Contains(text));
 
     /// <summary>The cell is empty or a marker.</summary>
     public bool Contains(ReadOnlySpan<byte> utf8)
@@ -35,4 +39,7 @@ internal sealed class MissingMarkers
         Span<char> text = stackalloc char[CharsMax * Utf8BytesPerCharMax];
         return Contains(text[..Encoding.UTF8.GetChars(utf8, text)]);
     }
+
+    // Most short values are numbers, which no marker begins like: that is told faster than a look-up without regard to case.
+    private bool MayBegin(char first) => !char.IsAscii(first) || _begins.Contains(first);
 }

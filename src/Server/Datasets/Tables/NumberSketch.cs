@@ -11,7 +11,8 @@ internal sealed class NumberSketch
 {
     private const int BufferMax = 1024;
 
-    private static readonly double[] Fractions = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
+    /// <summary>Quantiles that statistics show.</summary>
+    public static readonly double[] Fractions = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
 
     private List<List<double>> _floors = [[]];
     private ulong _coin = 0x2545F4914F6CDD1D;
@@ -25,6 +26,9 @@ internal sealed class NumberSketch
     public double Max { get; private set; } = double.NegativeInfinity;
 
     public double Mean => _mean;
+
+    /// <summary>Quantiles are near, not exact.</summary>
+    public bool IsApproximate => _floors.Count > 1;
 
     public void Add(double value)
     {
@@ -48,17 +52,29 @@ internal sealed class NumberSketch
     }
 
     /// <summary>The value below which the fraction lies.</summary>
-    public double Quantile(double fraction)
-    {
-        var weighted = new List<(double Value, long Weight)>();
-        for (int floor = 0; floor < _floors.Count; floor++)
-        {
-            foreach (double value in _floors[floor]) weighted.Add((value, 1L << floor));
-        }
+    public double Quantile(double fraction) => QuantileOf(Sorted(), fraction);
 
-        weighted.Sort(static (left, right) => left.Value.CompareTo(right.Value));
-        long total = weighted.Sum(item => item.Weight), seen = 0;
-        foreach (var (value, weight) in weighted)
+    /// <summary>Null when there were no numbers.</summary>
+    public NumberStatistics? ToStatistics()
+    {
+        if (Count == 0) return null;
+
+        var sorted = Sorted();
+        return new NumberStatistics
+        {
+            Min = Min,
+            Max = Max,
+            Mean = _mean,
+            StandardDeviation = Count > 1 ? Math.Sqrt(_squares / (Count - 1)) : 0,
+            Quantiles = [.. Fractions.Select(fraction => new Quantile(fraction, QuantileOf(sorted, fraction)))],
+            QuantilesApproximate = IsApproximate,
+        };
+    }
+
+    private double QuantileOf(List<(double Value, long Weight)> sorted, double fraction)
+    {
+        long total = sorted.Sum(item => item.Weight), seen = 0;
+        foreach (var (value, weight) in sorted)
         {
             seen += weight;
             if (seen >= fraction * total) return value;
@@ -67,16 +83,17 @@ internal sealed class NumberSketch
         return Max;
     }
 
-    /// <summary>Null when there were no numbers.</summary>
-    public NumberStatistics? ToStatistics() => Count == 0 ? null : new NumberStatistics
+    private List<(double Value, long Weight)> Sorted()
     {
-        Min = Min,
-        Max = Max,
-        Mean = _mean,
-        StandardDeviation = Count > 1 ? Math.Sqrt(_squares / (Count - 1)) : 0,
-        Quantiles = [.. Fractions.Select(fraction => new Quantile(fraction, Quantile(fraction)))],
-        QuantilesApproximate = _floors.Count > 1,
-    };
+        var weighted = new List<(double Value, long Weight)>();
+        for (int floor = 0; floor < _floors.Count; floor++)
+        {
+            foreach (double value in _floors[floor]) weighted.Add((value, 1L << floor));
+        }
+
+        weighted.Sort(static (left, right) => left.Value.CompareTo(right.Value));
+        return weighted;
+    }
 
     private void Compact(int floor)
     {

@@ -8,6 +8,9 @@ internal abstract class TableReader : IDisposable
     /// <summary>Parts the items of a list that stood in one cell of a JSON file. No text has this character by accident.</summary>
     public const char ListSeparator = '\u001F';
 
+    /// <summary>Progress is told, and cancellation seen, after so many cells: a table of thousands of columns may have few rows.</summary>
+    protected const int CellsBetweenReports = 1 << 17;
+
     public abstract IReadOnlyList<string> Columns { get; }
 
     /// <summary>Values are parted by semicolons, as where the comma is the decimal sign.</summary>
@@ -102,7 +105,7 @@ internal sealed class CsvTableReader : TableReader
     private bool _firstIsPending;
     private bool _ended;
     private bool _warnedOfCharacters;
-    private long _rows;
+    private int _cells;
 
     private CsvTableReader(FileStream stream, CsvDialect dialect, SampleSink sink, int file, CancellationToken cancellationToken)
     {
@@ -143,8 +146,9 @@ internal sealed class CsvTableReader : TableReader
         while (!_ended && (_firstIsPending || _reader.Read()))
         {
             _firstIsPending = false;
-            if ((++_rows & 0x3FFF) == 0)
+            if ((_cells += _columns.Count) >= CellsBetweenReports)
             {
+                _cells = 0;
                 _cancellationToken.ThrowIfCancellationRequested();
                 _sink.Report((_file + Progress) / _sink.Files.Count);
             }

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using Atoll.Contracts;
 
@@ -14,7 +13,7 @@ internal sealed class TabularFormat : IDatasetFormat
 
     public DatasetSchema Import(IReadOnlyList<SourceFile> files, ImportSettings settings, SampleSink sink, CancellationToken cancellationToken)
     {
-        var import = new TableImport(settings, sink);
+        var import = new TableImport(settings, sink, cancellationToken);
         for (int file = 0; file < files.Count; file++)
         {
             using var table = TableReader.Open(sink, file, listsAllowed: false, cancellationToken);
@@ -45,14 +44,15 @@ internal sealed class TabularFormat : IDatasetFormat
     public string ContentType(ReadOnlySpan<byte> payload) => "text/csv; charset=utf-8; header=absent";
 
     /// <summary>One import of one or more tables with the same columns.</summary>
-    private sealed class TableImport(ImportSettings settings, SampleSink sink)
+    private sealed class TableImport(ImportSettings settings, SampleSink sink, CancellationToken cancellationToken)
     {
         private readonly MissingMarkers _missing = new(settings.MissingMarkers);
 
         private readonly StringBuilder _line = new();
-        private IReadOnlyList<string> _columns = [];
+        private string[] _columns = [];
         private ColumnProfiler[] _profiles = [];
-        private string?[] _given = [];
+        private ColumnBlock? _block;
+        private (int Column, string Type)[] _given = [];
         private int _label = -1;
         private int[] _map = [];
         private byte[] _bytes = new byte[4096];
@@ -61,7 +61,7 @@ internal sealed class TabularFormat : IDatasetFormat
         /// <summary>Checks the columns of a file; false when it cannot be used.</summary>
         public bool Begin(TableReader table, int file)
         {
-            if (_columns.Count == 0) return Adopt(table, file);
+            if (_columns.Length == 0) return Adopt(table, file);
 
             _map = [.. _columns.Select(name => IndexOf(table.Columns, name))];
             var lacking = _columns.Where((_, i) => _map[i] < 0).ToList();
@@ -79,14 +79,12 @@ internal sealed class TabularFormat : IDatasetFormat
         public void AddRow(TableReader table, int file)
         {
             var place = new Place(file, table.Line);
-            for (int i = 0; i < _columns.Count; i++)
+            foreach (var (column, type) in _given)
             {
-                if (_given[i] is not { } type) continue;
-
-                var value = Value(table, i);
+                var value = Value(table, column);
                 if (value.IsEmpty || Fits(value, type)) continue;
 
-                sink.Bad(ImportProblemCodes.ValueNotOfType, $"'{Shortened(value)}' is not of the type '{type}' that was given for the column. Correct the value, or give another type.", place, _columns[i]);
+                sink.Bad(ImportProblemCodes.ValueNotOfType, $"'{Shortened(value)}' is not of the type '{type}' that was given for the column. Correct the value, or give another type.", place, _columns[column]);
                 return;
             }
 
@@ -104,33 +102,35 @@ internal sealed class TabularFormat : IDatasetFormat
             }
 
             _line.Clear();
-            for (int i = 0; i < _columns.Count; i++)
+            for (int i = 0; i < _columns.Length; i++)
             {
                 var value = Value(table, i);
                 CsvLine.Append(_line, value, first: i == 0);
-                if (value.IsEmpty) _profiles[i].AddMissing();
-                else _profiles[i].Add(value, table.Line);
+                _block!.Add(value);
             }
 
+            _block!.EndRow(table.Line, cancellationToken);
             sink.Add(Encoded(), label < 0 ? [] : [label], place);
         }
 
         public DatasetSchema Finish()
         {
-            if (_columns.Count == 0 || _profiles[0].Count + _profiles[0].Missing == 0)
+            _block?.Profile(cancellationToken);
+            if (_columns.Length == 0 || _profiles[0].Count + _profiles[0].Missing == 0)
             {
                 sink.LabelsAreClasses = false;
                 return new DatasetSchema();
             }
 
-            var columns = new List<ColumnSchema>(_columns.Count);
-            var statistics = new List<ColumnStatistics>(_columns.Count);
-            for (int i = 0; i < _columns.Count; i++)
+            var columns = new List<ColumnSchema>(_columns.Length);
+            var statistics = new List<ColumnStatistics>(_columns.Length);
+            for (int i = 0; i < _columns.Length; i++)
             {
                 var profile = _profiles[i];
-                var verdict = _given[i] is { } given ? profile.As(given) : profile.Infer();
+                var given = settings.ColumnTypes.GetValueOrDefault(_columns[i]);
+                var verdict = given is not null ? profile.As(given) : profile.Infer();
                 Report(_columns[i], profile, verdict);
-                columns.Add(new ColumnSchema { Name = _columns[i], Type = verdict.Type, Format = verdict.Format, Given = _given[i] is not null, Example = profile.Example });
+                columns.Add(new ColumnSchema { Name = _columns[i], Type = verdict.Type, Format = verdict.Format, Given = given is not null, Example = profile.Example });
                 statistics.Add(profile.ToStatistics(verdict.Type, verdict.Format));
             }
 
@@ -175,9 +175,10 @@ internal sealed class TabularFormat : IDatasetFormat
             if (!sound) return false;
 
             _columns = [.. table.Columns];
-            _map = [.. Enumerable.Range(0, _columns.Count)];
-            _given = [.. _columns.Select(name => settings.ColumnTypes.GetValueOrDefault(name))];
-            _profiles = [.. _columns.Select(name => new ColumnProfiler(name, table.UsesSemicolons, _columns.Count))];
+            _map = [.. Enumerable.Range(0, _columns.Length)];
+            _given = [.. _columns.Select((name, i) => (Column: i, Type: settings.ColumnTypes.GetValueOrDefault(name)!)).Where(given => given.Type is not null)];
+            _profiles = [.. _columns.Select(name => new ColumnProfiler(name, table.UsesSemicolons, _columns.Length))];
+            _block = new ColumnBlock(_profiles);
             return true;
         }
 

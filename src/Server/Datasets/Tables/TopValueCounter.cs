@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Atoll.Contracts;
 
 namespace Atoll.Datasets;
@@ -32,7 +33,7 @@ internal sealed class TopValueCounter
 
         if (_fruitless >= FruitlessMax) return;
 
-        _lookup[value] = _lookup.TryGetValue(value, out long known) ? known + 1 : 1;
+        CollectionsMarshal.GetValueRefOrAddDefault(_lookup, value, out _)++;
         if (_counts.Count > _valuesMax) Thin();
     }
 
