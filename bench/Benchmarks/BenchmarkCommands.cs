@@ -8,6 +8,8 @@ internal static class BenchmarkCommands
             trains on the folder's datasets and measures on their test splits
         first-prediction [--models 10]
             how soon after its training a model answers for the first time
+        import-scale [--full] [--only <start of a file name>]
+            time and memory of imports as large as they may be; small ones without --full
         onnx-run
             what a run, a session and a hit of the model cache cost
         predict-overhead
@@ -40,6 +42,8 @@ internal static class BenchmarkCommands
                 return met ? 0 : 1;
             case "first-prediction":
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "import-scale":
+                return ImportScale.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
             case "predict-overhead":
@@ -65,6 +69,9 @@ internal sealed class BenchmarkArguments(string[] args)
 {
     /// <summary>The word behind an option, or null.</summary>
     public string? this[string option] => All(option).FirstOrDefault();
+
+    /// <summary>The option was given.</summary>
+    public bool Has(string option) => args.Contains(option);
 
     /// <summary>The words behind every occurrence of an option.</summary>
     public IEnumerable<string> All(string option)
