@@ -69,8 +69,10 @@ internal sealed class AtollServer : IAsyncDisposable
             Map(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
             await RepeatedRequests.RecoverAsync(app.Services, cancellationToken);
-            var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(cancellationToken);
             await app.StartAsync(cancellationToken);
+
+            // Last, because the key can be shown only once: a start that fails, say at a port in use, must not use it up.
+            var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(cancellationToken);
             return new AtollServer(app, folder, firstKey);
         }
         catch

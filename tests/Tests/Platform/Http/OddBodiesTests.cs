@@ -41,7 +41,7 @@ public sealed class OddBodiesTests : IAsyncLifetime
             (Sets, JsonType, "{\"name\":\"leads\",\"type\":\"tabular\",\"url\":\"https://example.org/x.csv\",\"columns\":{\"a\":null}}", 400, "columns.a"),
             (Sets, JsonType, "{\"name\":\"leads\",\"type\":\"tabular\",\"url\":\"https://example.org/x.csv\",\"missingMarkers\":[null]}", 400, "missingMarkers"),
             (Promotions, JsonType, "{\"to\":\"staging\",\"gates\":[null]}", 400, "gates[0].metric"),
-            (Promotions, JsonType, "{\"to\":null}", 400, "$.to"),
+            (Promotions, JsonType, "{\"to\":null}", 400, "Use 'staging' or 'production'."),
             (Promotions, JsonType, "{\"gates\":[{\"metric\":null,\"atLeast\":1}]}", 400, "$.gates[0].metric"),
         ];
         var (_, client) = await _server.CreateTenantAsync();
