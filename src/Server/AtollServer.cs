@@ -69,7 +69,17 @@ internal sealed class AtollServer : IAsyncDisposable
             Map(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
             await RepeatedRequests.RecoverAsync(app.Services, cancellationToken);
-            await app.StartAsync(cancellationToken);
+            try
+            {
+                await app.StartAsync(cancellationToken);
+            }
+            catch
+            {
+                // Workers may run already, although nobody can be answered.
+                await app.StopAsync(CancellationToken.None);
+                await app.DisposeAsync();
+                throw;
+            }
 
             // Last, because the key can be shown only once: a start that fails, say at a port in use, must not use it up.
             var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(cancellationToken);

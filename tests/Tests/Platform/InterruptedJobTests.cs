@@ -13,7 +13,7 @@ namespace Atoll.Tests.Platform;
 [Collection(AloneCollection.Name)]
 public sealed class InterruptedJobTests : IDisposable
 {
-    private const int LargeRows = 80_000;
+    private const int LargeRows = 1_500_000;
 
     private readonly TestFolder _folder = new();
 
