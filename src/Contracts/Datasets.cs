@@ -31,6 +31,7 @@ public static class ImportProblemCodes
     public const string InvalidJson = "invalid-json";
     public const string LineNotObject = "line-not-object";
     public const string NestedValue = "nested-value";
+    public const string EntityTags = "entity-tags";
 
     // Columns.
     public const string HeaderEmptyName = "header-empty-name";

@@ -64,6 +64,10 @@ public sealed class MalformedUploadTests
         Row("no label", Texts, "text,label\nhello,a\nhi,\nworld,b\nmoon,b\nho,a\n", new(MissingLabel, "", Line: 3, Column: "label"), true),
         Row("label too long", Texts, "text,label\nhello,a\nhi,this is a sentence and no label\nworld,b\nmoon,b\nho,a\n", new(LabelTooLong, "", Line: 3, Column: "label"), true),
         Row("texts of one label", Texts, "text,label\nhello,a\nhi,a\n", new(OneLabel, "", Line: 2), false),
+        Row("tags of words", Texts, "{\"tokens\":[\"so\",\"it\",\"is\"],\"tags\":[\"O\",\"O\",\"O\"]}\n{\"tokens\":[\"New\",\"York\"],\"tags\":[\"B-LOC\",\"I-LOC\"]}\n{\"tokens\":[\"in\",\"Rome\"],\"tags\":[\"O\",\"B-LOC\"]}\n", new(EntityTags, "", Line: 2, Column: "tags"), false),
+        Row("a word and its tag on each line", Texts, "word\ttag\nin\tO\nNew\tB-LOC\nYork\tI-LOC\nit\tO\n", new(EntityTags, "", Line: 3, Column: "tag"), false),
+        Row("names marked in texts", Texts, "{\"text\":\"a\",\"labels\":[\"x\"]}\n{\"text\":\"in Rome\",\"labels\":[{\"start\":3,\"end\":7,\"label\":\"LOC\"}]}\n{\"text\":\"c\",\"labels\":[\"y\",\"x\"]}\n", new(EntityTags, "", Line: 2, Column: "labels"), true),
+        Row("list of words as text", Texts, "{\"text\":\"a\",\"label\":\"x\"}\n{\"text\":[\"in\",\"Rome\"],\"label\":\"y\"}\n{\"text\":\"c\",\"label\":\"y\"}\n{\"text\":\"d\",\"label\":\"x\"}\n{\"text\":\"e\",\"label\":\"y\"}\n", new(NestedValue, "", Line: 2, Column: "text"), true),
         Row("list of numbers as labels", Texts, "{\"text\":\"a\",\"labels\":[\"x\"]}\n{\"text\":\"b\",\"labels\":[1]}\n{\"text\":\"c\",\"labels\":[\"y\",\"x\"]}\n", new(NestedValue, "", Line: 2, Column: "labels"), true),
 
         Row("empty zip file", Image, "", new(EmptyFile, ""), false),

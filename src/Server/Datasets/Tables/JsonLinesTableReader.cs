@@ -174,6 +174,8 @@ internal sealed class JsonLinesTableReader : TableReader
             if (json.TokenType != JsonTokenType.String)
             {
                 value = null;
+                if (json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
+                    return Refuse(ImportProblemCodes.EntityTags, "The list holds objects or lists, as where names in a text are marked (entities), which cannot be learned yet. Write labels as texts, for the text as a whole.");
                 return Refuse(ImportProblemCodes.NestedValue, "The list holds something that is not a text. Write labels as texts.");
             }
 

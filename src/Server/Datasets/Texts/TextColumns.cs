@@ -1,10 +1,14 @@
+using System.Text.RegularExpressions;
 using Atoll.Contracts;
 
 namespace Atoll.Datasets;
 
 /// <summary>Which columns of a table are the text and its label.</summary>
 /// <param name="Separator">What parts several labels of one text; null when there is one.</param>
-internal sealed record TextColumns(int Text, int Label, string? Separator, string? ProblemCode = null, string? ProblemMessage = null)
+/// <param name="ProblemLine">Where the problem is, if there is one.</param>
+/// <param name="ProblemColumn">In which column, if it is in one.</param>
+internal sealed partial record TextColumns(
+    int Text, int Label, string? Separator, string? ProblemCode = null, string? ProblemMessage = null, long ProblemLine = 1, string? ProblemColumn = null)
 {
     private const int SampleRows = 2000;
 
@@ -16,8 +20,10 @@ internal sealed record TextColumns(int Text, int Label, string? Separator, strin
     public static TextColumns Find(IReadOnlyList<string> columns, TableReader sample, ImportSettings settings)
     {
         var values = columns.Select(_ => new List<string>()).ToList();
+        var lines = new List<long>();
         for (int row = 0; row < SampleRows && sample.Read(); row++)
         {
+            lines.Add(sample.Line);
             for (int i = 0; i < columns.Count; i++) values[i].Add(sample.Value(i).ToString());
         }
 
@@ -39,7 +45,42 @@ internal sealed record TextColumns(int Text, int Label, string? Separator, strin
             label = 1 - text;
         }
 
+        if (FindEntityTag(values[label]) is var tagged and >= 0)
+        {
+            return Refused(ImportProblemCodes.EntityTags,
+                $"The labels are tags of single words ('{Shown(values[label][tagged])}'), as for finding names in texts (entities), which cannot be learned yet. For a dataset of texts give each text its own label or labels.")
+                with { ProblemLine = lines[tagged], ProblemColumn = columns[label] };
+        }
+
         return new TextColumns(text, label, SeparatorOf(values[label], settings));
+    }
+
+    /// <summary>The first row with a tag that begins a name, where all labels are such tags; -1 where they are not.</summary>
+    private static int FindEntityTag(List<string> labels)
+    {
+        int first = -1;
+        for (int row = 0; row < labels.Count; row++)
+        {
+            foreach (var range in labels[row].AsSpan().Split(TableReader.ListSeparator))
+            {
+                var tag = labels[row].AsSpan()[range];
+                if (tag.IsEmpty || tag is "O") continue;
+                if (!EntityTag().IsMatch(tag)) return -1;
+                if (first < 0) first = row;
+            }
+        }
+
+        // Labels such as B-stock exist too; those of words are mostly "outside".
+        return first >= 0 && labels.Any(static label => label == "O" || label.Contains($"O{TableReader.ListSeparator}", StringComparison.Ordinal)) ? first : -1;
+    }
+
+    [GeneratedRegex(@"\A[BIESLU][-_]\S+\z", RegexOptions.CultureInvariant)]
+    private static partial Regex EntityTag();
+
+    private static string Shown(string labels)
+    {
+        var shown = labels.TrimEnd(TableReader.ListSeparator).Replace(TableReader.ListSeparator, ' ');
+        return shown.Length <= 40 ? shown : shown[..39] + "…";
     }
 
     private static int ByName(IReadOnlyList<string> columns, string[] names, int except)

@@ -64,7 +64,7 @@ internal sealed class TextFormat : IDatasetFormat
             var found = TextColumns.Find(columns, sample, settings);
             if (found.ProblemCode is { } code)
             {
-                sink.Fatal(code, found.ProblemMessage!, new Place(file, 1));
+                sink.Fatal(code, found.ProblemMessage!, new Place(file, found.ProblemLine), found.ProblemColumn);
                 return false;
             }
 
@@ -81,6 +81,12 @@ internal sealed class TextFormat : IDatasetFormat
             if (text.IsWhiteSpace())
             {
                 sink.Bad(ImportProblemCodes.MissingText, "The row has no text. Fill it in, or take the row out.", place, _textName);
+                return;
+            }
+
+            if (text.Contains(TableReader.ListSeparator))
+            {
+                sink.Bad(ImportProblemCodes.NestedValue, "The text is a list. Write it as one text.", place, _textName);
                 return;
             }
 
