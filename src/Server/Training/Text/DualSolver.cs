@@ -2,6 +2,7 @@ using System.Numerics.Tensors;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Atoll.Training.Text;
 
@@ -63,12 +64,42 @@ internal sealed class DualSolver
 
     public LinearWeights Weights { get; }
 
+    /// <summary>The dual variables as they are, one row of labels after the other.</summary>
+    public float[] CopyDual() => (float[])_dual.Clone();
+
+    /// <summary>Begins where another solver of the same loss left some of the rows; the others begin as ever.</summary>
+    /// <param name="known">The rows that the other solver had, in its order.</param>
+    /// <param name="dual">What its <see cref="CopyDual"/> gave.</param>
+    public void Begin(ReadOnlySpan<int> known, float[] dual, float strength)
+    {
+        var step = new float[_stride];
+        for (var i = 0; i < known.Length; i++)
+        {
+            var row = known[i];
+            var from = dual.AsSpan(i * _stride, _stride);
+            var to = _dual.AsSpan(row * _stride, _stride);
+            Array.Clear(step);
+            if (_loss == LinearLoss.Softmax)
+            {
+                for (var c = 0; c < _labelCount; c++) step[c] = strength * (to[c] - from[c]);
+            }
+            else
+            {
+                var scale = _loss == LinearLoss.SquaredHinge ? 1 : strength;
+                for (var c = 0; c < _labelCount; c++) step[c] = -scale * from[c];
+                foreach (var label in _labels[row]) step[label] = -step[label];
+            }
+            from.CopyTo(to);
+            Weights.Add(_rows, row, step);
+        }
+        _strength = strength;
+    }
+
     /// <summary>Goes through all rows once in the order given.</summary>
     /// <returns>The mean loss over the rows, each measured just before its update.</returns>
     public double Epoch(ReadOnlySpan<int> order, float strength)
     {
-        // Hinge duals are the weights' multipliers themselves; the others are probabilities, of which strength is a factor.
-        if (_strength > 0 && _loss != LinearLoss.SquaredHinge && !strength.Equals(_strength)) Weights.Scale(strength / _strength);
+        if (_strength > 0 && !strength.Equals(_strength)) Rescale(strength);
         _strength = strength;
         var scores = new float[_stride];
         var step = new float[_stride];
@@ -89,6 +120,20 @@ internal sealed class DualSolver
             if (changed) Weights.Add(_rows, row, step);
         }
         return loss / Math.Max(1, order.Length);
+    }
+
+    private void Rescale(float strength)
+    {
+        var ratio = strength / _strength;
+        if (_loss == LinearLoss.SquaredHinge)
+        {
+            // Hinge duals are the weights' multipliers themselves. Those of mistakes grow with the strength, the others stay:
+            // a weaker run begins nearer to its end with all of them smaller, a stronger one with all of them as they are.
+            if (ratio > 1) return;
+            TensorPrimitives.Multiply(_dual, ratio, _dual);
+        }
+        // The other duals are probabilities, of which strength is a factor.
+        Weights.Scale(ratio);
     }
 
     private bool StepHinge(
@@ -189,6 +234,9 @@ internal sealed class DualSolver
 /// <summary>Weights of a linear model, one row of labels per feature, and a bias per label.</summary>
 internal sealed class LinearWeights
 {
+    private const int PrefetchAhead = 4;
+    private const int CacheLine = 64;
+
     public LinearWeights(int featureCount, int labelCount)
     {
         FeatureCount = featureCount;
@@ -212,6 +260,7 @@ internal sealed class LinearWeights
     public static int StrideOf(int labelCount) => labelCount <= 4 ? 4 : (labelCount + 7) / 8 * 8;
 
     /// <summary>The scores of one row of data.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Score(SparseRows rows, int row, float[] scores)
     {
         Bias.CopyTo(scores, 0);
@@ -220,10 +269,15 @@ internal sealed class LinearWeights
         ref var target = ref MemoryMarshal.GetArrayDataReference(scores);
         ref var weights = ref MemoryMarshal.GetArrayDataReference(Values);
         for (var i = 0; i < features.Length; i++)
+        {
+            // The weights are far larger than the caches and a text's features lie anywhere in them.
+            if (i + PrefetchAhead < features.Length) Prefetch(ref Unsafe.Add(ref weights, (nint)features[i + PrefetchAhead] * Stride));
             AddScaled(ref target, ref Unsafe.Add(ref weights, (nint)features[i] * Stride), values[i], Stride);
+        }
     }
 
     /// <summary>Adds a multiple of one row of data to the weights, a different multiple for each label.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(SparseRows rows, int row, float[] step)
     {
         var features = rows.FeaturesOf(row);
@@ -246,6 +300,15 @@ internal sealed class LinearWeights
     {
         TensorPrimitives.Multiply(Values, factor, Values);
         TensorPrimitives.Multiply(Bias, factor, Bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private unsafe void Prefetch(ref float row)
+    {
+        if (!Sse.IsSupported) return;
+        // The address may be stale when the collector moves the array; a prefetch of nothing does no harm.
+        var address = (byte*)Unsafe.AsPointer(ref row);
+        for (var offset = 0; offset < Stride * sizeof(float); offset += CacheLine) Sse.Prefetch0(address + offset);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

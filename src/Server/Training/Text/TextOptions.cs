@@ -11,7 +11,7 @@ internal sealed record TextOptions
     /// </summary>
     public IReadOnlyList<LinearLoss> Losses { get; init; } = [LinearLoss.SquaredHinge];
 
-    /// <summary>Parameter <c>strength</c>: how much a mistake weighs against large weights. Null: the best of <see cref="Strengths"/>.</summary>
+    /// <summary>Parameter <c>strength</c>: how much a mistake weighs against large weights. Null: the best of <see cref="StrengthsOf"/>.</summary>
     public float? Strength { get; init; }
 
     /// <summary>Parameter <c>longest-run</c>: characters in the longest run that is a feature, 2 to 5.</summary>
@@ -26,9 +26,11 @@ internal sealed record TextOptions
     /// <summary>Parameter <c>epochs</c>: most passes over the texts at one strength.</summary>
     public int EpochsMax { get; init; } = 12;
 
-    /// <summary>What is tried, weakest first; the loss functions differ in scale.</summary>
-    public IReadOnlyList<float> StrengthsOf(LinearLoss loss) =>
-        Strength is { } one ? [one] : loss == LinearLoss.SquaredHinge ? [0.04f, 0.12f, 0.4f, 1.2f, 3.5f] : [0.5f, 1.5f, 5f, 12f];
+    /// <summary>What is tried: from the middle to the strongest, then from the middle to the weakest. The loss functions differ in scale.</summary>
+    public (float[] Stronger, float[] Weaker) StrengthsOf(LinearLoss loss) =>
+        Strength is { } one ? ([one], [])
+        : loss == LinearLoss.SquaredHinge ? ([0.4f, 1.2f, 3.5f], [0.12f, 0.04f, 0.013f])
+        : ([1.5f, 5f, 12f], [0.5f, 0.15f]);
 
     public static TextOptions Read(TrainingSettings settings, bool multiLabel)
     {

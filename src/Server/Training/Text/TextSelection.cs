@@ -7,6 +7,9 @@ namespace Atoll.Training.Text;
 /// <summary>One loss function at one strength, and how much of its scores goes into a model's.</summary>
 internal sealed record TextPart(LinearLoss Loss, float Strength, float Share);
 
+/// <summary>Rows that a solver has learned from, and its dual variables of them.</summary>
+internal sealed record TextStart(int[] Rows, float[] Dual);
+
 /// <summary>A setting that was tried on held-out texts, and what turns its scores into probabilities.</summary>
 internal sealed record TextCandidate(string Name, string Metric, double Score, IReadOnlyList<TextPart> Parts)
 {
@@ -45,6 +48,10 @@ internal sealed class TextSelection(
     // Scores of held-out texts are kept for every strength; this bounds them to some hundred megabytes.
     private const int HeldOutScoresMax = 16 << 20;
 
+    // Dual variables that are kept for the final training; more would need hundreds of megabytes.
+    private const long KeptDualMax = 32L << 20;
+
+    private readonly Dictionary<LinearLoss, TextStart> _starts = [];
     private readonly string _metric = multiLabel ? MetricNames.MacroF1 : MetricNames.Accuracy;
 
     /// <summary>Every setting tried.</summary>
@@ -53,10 +60,13 @@ internal sealed class TextSelection(
     /// <summary>Epochs over all folds and settings.</summary>
     public int Epochs { get; private set; }
 
+    /// <summary>Where the training of a part on all texts can begin: near the end, as most texts have been learned from.</summary>
+    public TextStart? StartOf(TextPart part) => _starts.GetValueOrDefault(part.Loss);
+
     public TextCandidate Run(CancellationToken cancellationToken)
     {
         var (foldOf, folds, used) = Folds();
-        var trials = options.Losses.SelectMany(loss => options.StrengthsOf(loss).Select(strength => new Trial(loss, strength))).ToList();
+        var trials = options.Losses.SelectMany(Trials).ToList();
         var heldOut = new List<int[]>();
         for (var fold = 0; fold < used; fold++)
         {
@@ -94,6 +104,12 @@ internal sealed class TextSelection(
         return together.Candidate.Score >= single.Candidate.Score - Tolerance(single.Candidate.Score, heldOut.Count)
             ? together.Candidate
             : single.Candidate;
+    }
+
+    private IEnumerable<Trial> Trials(LinearLoss loss)
+    {
+        var (stronger, weaker) = options.StrengthsOf(loss);
+        return stronger.Select(strength => new Trial(loss, strength, false)).Concat(weaker.Select(strength => new Trial(loss, strength, true)));
     }
 
     private double Tolerance(double score, int count) => multiLabel ? 0 : 0.25 * Math.Sqrt(score * (1 - score) / Math.Max(1, count));
@@ -158,7 +174,7 @@ internal sealed class TextSelection(
         return (candidate, metrics[MetricNames.LogLoss]);
     }
 
-    private void RunFold(int fold, int folds, List<Trial> trials, int[] training, int[] validation, CancellationToken cancellationToken)
+    private void RunFold(int fold, int used, List<Trial> trials, int[] training, int[] validation, CancellationToken cancellationToken)
     {
         var trainingRows = rows.Select(training);
         var trainingLabels = Select(training);
@@ -172,9 +188,11 @@ internal sealed class TextSelection(
             var solver = new DualSolver(trainingValues, trainingLabels, labelCount, ofLoss.Key);
             var run = new SolverRun(solver, training.Length, seed, deadline);
             var bestScore = double.NegativeInfinity;
-            var worse = 0;
+            var (doneStronger, doneWeaker) = (false, false);
             foreach (var trial in ofLoss)
             {
+                // Beyond the peak there is nothing to find; only the first fold may say so, or folds would disagree.
+                if (fold == 0 && (trial.Weaker ? doneWeaker : doneStronger)) continue;
                 // A trial may be left out, but one must be there to choose.
                 if ((fold > 0 || done > 0) && deadline.Passed(ShareOfTime)) return;
                 List<float[]> current = [];
@@ -190,11 +208,14 @@ internal sealed class TextSelection(
                 }
                 trial.Scores.AddRange(current);
                 done++;
-                report.Progress("selection", Math.Min(1, (fold + (double)done / trials.Count) / folds));
-                worse = score < bestScore ? worse + 1 : 0;
+                report.Progress("selection", Math.Min(1, (fold + (double)done / trials.Count) / used));
+                if (multiLabel) score = JudgeSets("", [], current, [.. validationLabels]).Candidate.Score;
+                if (fold == used - 1 && score > bestScore && (long)training.Length * solver.Weights.Stride <= KeptDualMax)
+                    _starts[trial.Loss] = new TextStart(training, solver.CopyDual());
+                if (trial.Weaker) doneWeaker = score < bestScore;
+                else if (score < bestScore) doneStronger = true;
+                else if (double.IsFinite(bestScore)) doneWeaker = true;
                 bestScore = Math.Max(bestScore, score);
-                // Beyond the peak there is nothing to find; only the first fold may say so, or folds would disagree.
-                if (fold == 0 && worse == 2) break;
             }
         }
     }
@@ -261,7 +282,7 @@ internal sealed class TextSelection(
     private int[][] Select(int[] chosen) => [.. chosen.Select(row => labels[row])];
 
     /// <summary>A setting on its way through the folds, with its scores of all texts held out so far.</summary>
-    private sealed record Trial(LinearLoss Loss, float Strength)
+    private sealed record Trial(LinearLoss Loss, float Strength, bool Weaker)
     {
         public List<float[]> Scores { get; } = [];
     }

@@ -49,6 +49,7 @@ internal static class TextTrainer
         {
             var part = chosen.Parts[i];
             var solver = new DualSolver(values, examples.Labels, labelCount, part.Loss);
+            if (selection.StartOf(part) is { } start) solver.Begin(start.Rows, start.Dual, part.Strength);
             var run = new SolverRun(solver, rows.Count, settings.Seed, deadline);
             while (run.Next(part.Strength, options.EpochsMax, cancellationToken) is { } loss)
             {

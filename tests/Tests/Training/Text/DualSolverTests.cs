@@ -65,6 +65,24 @@ public sealed class DualSolverTests
             Assert.Equal(direct.Weights.Values[i], continued.Weights.Values[i], 5e-3f);
     }
 
+    [Theory]
+    [InlineData("SquaredHinge")]
+    [InlineData("Softmax")]
+    [InlineData("Logistic")]
+    public void Beginning_where_another_solver_ended_gives_its_weights(string lossName)
+    {
+        var loss = Enum.Parse<LinearLoss>(lossName);
+        var (rows, labels) = Problem(40, 8, 3);
+        var order = Enumerable.Range(0, rows.Count).ToArray();
+        var first = new DualSolver(rows, labels, 3, loss);
+        for (var epoch = 0; epoch < 20; epoch++) first.Epoch(order, 0.8f);
+        var second = new DualSolver(rows, labels, 3, loss);
+        second.Begin(order, first.CopyDual(), 0.8f);
+        for (var i = 0; i < first.Weights.Values.Length; i++)
+            Assert.True(Math.Abs(first.Weights.Values[i] - second.Weights.Values[i]) < 1e-3f, $"Weight {i}: {first.Weights.Values[i]} and {second.Weights.Values[i]}.");
+        Assert.Contains(second.Weights.Values, weight => weight > 0.01f);
+    }
+
     private static (SparseRows Rows, int[][] Labels) Problem(int count, int features, int labelCount)
     {
         var random = new Random(31 + labelCount);
