@@ -18,7 +18,7 @@ namespace Atoll;
 
 /// <summary>A running server: every module put together, in one process on one address.</summary>
 /// <remarks>Made by <c>atoll serve</c>, by the quickstart and by tests, which run the very same thing.</remarks>
-internal sealed class AtollServer : IAsyncDisposable
+internal sealed partial class AtollServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly DataFolder _folder;
@@ -62,16 +62,25 @@ internal sealed class AtollServer : IAsyncDisposable
         try
         {
             builder.Services.AddSingleton(folder);
-            ConfigureWeb(builder, options);
+            var starting = new Starting();
+            ConfigureWeb(builder, options, starting);
             configure?.Invoke(builder);
 
             var app = builder.Build();
             Map(app);
+            WarnOfUnknownVariables(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
             await RepeatedRequests.RecoverAsync(app.Services, cancellationToken);
             try
             {
                 await app.StartAsync(cancellationToken);
+                starting.IsOver = true;
+
+                // Last, because the key can be shown only once: a start that fails, say at a port in use, must not use it up.
+                // Not cancelled, because a key that is made and not shown is lost; whoever stops the server now still reads it.
+                cancellationToken.ThrowIfCancellationRequested();
+                var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(CancellationToken.None);
+                return new AtollServer(app, folder, firstKey);
             }
             catch
             {
@@ -80,10 +89,6 @@ internal sealed class AtollServer : IAsyncDisposable
                 await app.DisposeAsync();
                 throw;
             }
-
-            // Last, because the key can be shown only once: a start that fails, say at a port in use, must not use it up.
-            var firstKey = await app.Services.GetRequiredService<FirstStart>().RunAsync(cancellationToken);
-            return new AtollServer(app, folder, firstKey);
         }
         catch
         {
@@ -111,7 +116,7 @@ internal sealed class AtollServer : IAsyncDisposable
             if (!File.Exists(file)) throw new SettingsException($"There is no settings file {file}.");
             configuration.AddJsonFile(file, optional: false);
         }
-        configuration.AddEnvironmentVariables("ATOLL_");
+        configuration.AddEnvironmentVariables(Settings.VariablePrefix);
         configuration.AddCommandLine(arguments);
     }
 
@@ -127,7 +132,7 @@ internal sealed class AtollServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Reads every section that a module declared. The environment is not searched for unknown keys: it is not ours alone.</summary>
+    /// <summary>Reads every section that a module declared.</summary>
     private static AtollOptions CheckSettings(WebApplicationBuilder builder, string[] arguments)
     {
         var sections = Settings.DeclaredIn(builder.Services);
@@ -138,7 +143,13 @@ internal sealed class AtollServer : IAsyncDisposable
         return sections.Select(section => Settings.Read(builder.Configuration, section)).OfType<AtollOptions>().Single();
     }
 
-    private static void ConfigureWeb(WebApplicationBuilder builder, AtollOptions options)
+    private static void WarnOfUnknownVariables(WebApplication app)
+    {
+        var variables = Environment.GetEnvironmentVariables().Keys.Cast<string>();
+        foreach (var sentence in Settings.UnknownVariables(variables, [.. app.Services.GetServices<SettingsSection>()])) Log.UnknownVariable(app.Logger, sentence);
+    }
+
+    private static void ConfigureWeb(WebApplicationBuilder builder, AtollOptions options, Starting starting)
     {
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.WebHost.UseUrls(options.Urls.Split(';', StringSplitOptions.RemoveEmptyEntries));
@@ -174,6 +185,9 @@ internal sealed class AtollServer : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Information);
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
 
+        // What stops the start is thrown, and told by whoever started; here it would come with a stack trace before.
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => starting.IsOver && level >= LogLevel.Warning);
+
         // What fails in the database is logged where it is handled.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
         builder.Services.AddOpenApiDocument();
@@ -187,8 +201,10 @@ internal sealed class AtollServer : IAsyncDisposable
         app.UseRouting();
         app.UseMiddleware<CallerMiddleware>();
         app.UseMiddleware<KnownCharsets>();
+        app.UseMiddleware<UnknownQuery>();
         app.UseMiddleware<RepeatedRequests>();
 
+        app.MapGet("/", (Delegate)Welcome.HandleAsync).ForAnybody("names only the product").ExcludeFromDescription();
         app.MapGet("/healthz", () => TypedResults.Text("ok\n")).ForAnybody("says only that the process lives").ExcludeFromDescription();
         app.MapGet("/readyz", () => TypedResults.Text("ready\n")).ForAnybody("says only that the process answers").ExcludeFromDescription();
         app.MapOpenApi("/openapi/{documentName}.json").ForAnybody("the description of the API holds no data");
@@ -203,5 +219,17 @@ internal sealed class AtollServer : IAsyncDisposable
         api.MapDeployments();
         api.MapPrediction();
         app.MapOpenInference();
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Warning, "{Sentence}")]
+        public static partial void UnknownVariable(ILogger logger, string sentence);
+    }
+
+    /// <summary>Whether the start is over, for the log.</summary>
+    private sealed class Starting
+    {
+        public volatile bool IsOver;
     }
 }

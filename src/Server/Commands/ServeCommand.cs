@@ -26,7 +26,8 @@ internal static class ServeCommand
             TreatUnmatchedTokensAsErrors = false,
             Details = "The first start prints the platform administrator's key, once. Every setting can be given as a flag --Section:Name=value, as an environment variable ATOLL_Section__Name, or in the settings file; flags win.",
             Options = { data, port, urls, config },
-        }.Does((context, _) => ServeAsync(context, Settings(context.Get(data), context.Get(port), context.Get(urls), context.Get(config), context.Unmatched)));
+        }.Does((context, cancellationToken) =>
+            ServeAsync(context, Settings(context.Get(data), context.Get(port), context.Get(urls), context.Get(config), context.Unmatched), cancellationToken));
     }
 
     internal static string[] Settings(string? data, int? port, string? urls, string? config, IReadOnlyList<string> others)
@@ -44,12 +45,22 @@ internal static class ServeCommand
         return [.. settings];
     }
 
-    private static async Task<int> ServeAsync(CommandContext context, string[] settings)
+    private static async Task<int> ServeAsync(CommandContext context, string[] settings, CancellationToken cancellationToken)
     {
         var clock = context.Terminal.Clock;
         var started = clock.GetTimestamp();
-        // The host has handlers of its own for Ctrl-C: they finish running requests before the process ends.
-        await using var server = await StartAsync(settings);
+        AtollServer server;
+        try
+        {
+            server = await StartAsync(settings, cancellationToken: cancellationToken);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Asked to stop, it stopped: that nobody was served yet is no failure.
+            context.Terminal.Error.WriteLine("Stopped before it was ready.");
+            return ExitCodes.Done;
+        }
+        await using var running = server;
         var console = context.Terminal.OutConsole;
         console.MarkupLine($"[bold]Atoll {AtollClient.Version}[/] listens on [bold]{server.Address.EscapeMarkup()}[/], ready in {Words.Duration(clock.GetElapsedTime(started))}.");
         if (server.FirstKey is { } key)
@@ -62,7 +73,9 @@ internal static class ServeCommand
             console.WriteLine();
         }
         console.MarkupLine("[dim]Ctrl-C stops it.[/]");
-        await server.WaitForShutdownAsync(CancellationToken.None);
+
+        // A stop finishes running requests before the process ends; the host hears Ctrl-C too, once it runs.
+        await server.WaitForShutdownAsync(cancellationToken);
         return ExitCodes.Done;
     }
 

@@ -57,7 +57,7 @@ internal static class DatasetsModule
         var imports = api.MapGroup("/imports").WithTags("Datasets");
         imports.MapGet("/{import}", GetImport.HandleAsync).Needs(Permissions.DatasetsRead)
             .WithName("getImport").WithSummary("Where an import stands, and every problem it found.");
-        imports.MapPost("/{import}:cancel", GetImport.HandleCancelAsync).Needs(Permissions.DatasetsWrite)
+        imports.MapAction("/{import}:cancel", GetImport.HandleCancelAsync).Needs(Permissions.DatasetsWrite)
             .WithName("cancelImport").WithSummary("Stop an import; nothing of it remains.");
     }
 }

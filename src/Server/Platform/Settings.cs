@@ -15,6 +15,12 @@ internal static class Settings
     // Read by ASP.NET Core, which knows its own keys.
     private static readonly string[] ForeignSections = ["Kestrel", "Logging"];
 
+    // Read by the command line and the loader of the native libraries.
+    private static readonly string[] ForeignVariables = ["ATOLL_SERVER", "ATOLL_KEY", "ATOLL_NATIVE", "ATOLL_PROGRAM"];
+
+    /// <summary>What the names of all variables begin with.</summary>
+    public const string VariablePrefix = "ATOLL_";
+
     /// <summary>Declares the settings of a module: bound, checked at start, and listed in docs/reference/configuration.md.</summary>
     public static void AddSettings<TOptions>(this IServiceCollection services, string section)
         where TOptions : class
@@ -49,37 +55,41 @@ internal static class Settings
     /// <exception cref="SettingsException">There is one; the message names the nearest known key.</exception>
     public static void RefuseUnknownKeys(IConfiguration written, IReadOnlyList<SettingsSection> sections, string where)
     {
-        var known = sections.SelectMany(section => section.Options.GetProperties(BindingFlags.Instance | BindingFlags.Public)
-            .Where(property => property.CanWrite).Select(property => $"{section.Name}:{property.Name}")).ToList();
+        var known = KnownKeys(sections);
         foreach (var (key, value) in written.AsEnumerable())
         {
-            if (value is null || key.Equals("config", StringComparison.OrdinalIgnoreCase)) continue;
-            if (ForeignSections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase)) continue;
-
-            // A list's values have keys of their own below the property.
-            if (known.Exists(name => key.Equals(name, StringComparison.OrdinalIgnoreCase) || key.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase))) continue;
-            var nearest = known.MinBy(name => Distance(name.ToLowerInvariant(), key.ToLowerInvariant()));
-            throw new SettingsException($"There is no setting '{key}' ({where}). Did you mean '{nearest}'? All are in docs/reference/configuration.md.");
+            if (value is null || key.Equals("config", StringComparison.OrdinalIgnoreCase) || IsRead(key, known)) continue;
+            throw new SettingsException($"There is no setting '{key}' ({where}). {Spelling.Ask(key, known)}All are in docs/reference/configuration.md.");
         }
     }
 
-    /// <summary>How many characters must be put in, taken out or replaced to turn one text into the other.</summary>
-    internal static int Distance(string one, string other)
+    /// <summary>Variables of the environment that look like settings and are none. A sentence each, for the log: the environment is not ours alone.</summary>
+    public static IEnumerable<string> UnknownVariables(IEnumerable<string> variables, IReadOnlyList<SettingsSection> sections)
     {
-        var row = Enumerable.Range(0, other.Length + 1).ToArray();
-        for (var i = 1; i <= one.Length; i++)
+        var known = KnownKeys(sections);
+        foreach (var variable in variables.Order(StringComparer.Ordinal))
         {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= other.Length; j++)
-            {
-                var above = row[j];
-                row[j] = Math.Min(Math.Min(above, row[j - 1]) + 1, diagonal + (one[i - 1] == other[j - 1] ? 0 : 1));
-                diagonal = above;
-            }
+            if (!variable.StartsWith(VariablePrefix, StringComparison.OrdinalIgnoreCase) || ForeignVariables.Contains(variable, StringComparer.OrdinalIgnoreCase)) continue;
+            var key = variable[VariablePrefix.Length..].Replace("__", ":", StringComparison.Ordinal);
+            if (IsRead(key, known)) continue;
+
+            // The section is what people leave out first.
+            var meant = Spelling.Nearest(key, known) ?? known.Find(name => Spelling.Nearest(key, [name.Split(':')[1]]) is not null);
+            yield return $"The environment variable {variable} is not read: it names no setting. " + (meant is null
+                ? "Settings are written ATOLL_Section__Name; all are in docs/reference/configuration.md."
+                : $"Did you mean {VariablePrefix}{meant.Replace(":", "__", StringComparison.Ordinal)}?");
         }
-        return row[other.Length];
     }
+
+    private static List<string> KnownKeys(IReadOnlyList<SettingsSection> sections) =>
+    [
+        .. sections.SelectMany(section => section.Options.GetProperties(BindingFlags.Instance | BindingFlags.Public)
+            .Where(property => property.CanWrite).Select(property => $"{section.Name}:{property.Name}")),
+    ];
+
+    // A list's values have keys of their own below the property.
+    private static bool IsRead(string key, List<string> known) => ForeignSections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase)
+        || known.Exists(name => key.Equals(name, StringComparison.OrdinalIgnoreCase) || key.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase));
 
     private static string Innermost(Exception exception) => exception.InnerException is null ? exception.Message : $"{exception.Message} {exception.InnerException.Message}";
 }

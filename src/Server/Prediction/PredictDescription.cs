@@ -10,6 +10,15 @@ internal static class PredictDescription
 {
     private const string JsonExample = """{"rows":[{"age":42,"city":"Paris"},{"age":20,"city":null}],"top":2}""";
 
+    /// <summary>The query that the route reads by itself.</summary>
+    public static IReadOnlyList<(string Name, string Description)> Query { get; } =
+    [
+        ("version", "Number of the version that answers; without it and without an alias the endpoint's own choice."),
+        ("alias", "Alias of the version that answers: latest, staging, production or one of your own."),
+        ("top", "How many labels to give for each sample, best first."),
+        ("unknown", "ignore skips columns that the model does not read; refuse, the default, does not."),
+    ];
+
     public static async Task AddAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {
         operation.RequestBody = new OpenApiRequestBody
@@ -28,10 +37,7 @@ internal static class PredictDescription
             },
         };
         operation.Parameters ??= [];
-        Add(operation, "version", "Number of the version that answers; without it and without an alias the endpoint's own choice.");
-        Add(operation, "alias", "Alias of the version that answers: latest, staging, production or one of your own.");
-        Add(operation, "top", "How many labels to give for each sample, best first.");
-        Add(operation, "unknown", "ignore skips columns that the model does not read; refuse, the default, does not.");
+        foreach (var (name, description) in Query) Add(operation, name, description);
     }
 
     private static void Add(OpenApiOperation operation, string name, string description) => operation.Parameters!.Add(new OpenApiParameter

@@ -18,10 +18,11 @@ internal static class PredictionModule
 
     public static void MapPrediction(this RouteGroupBuilder api)
     {
-        api.MapPost("/endpoints/{endpoint}:predict", Predict.HandleAsync).Needs(Permissions.Predict).WithTags("Endpoints")
+        api.MapAction("/endpoints/{endpoint}:predict", Predict.HandleAsync).Needs(Permissions.Predict).WithTags("Endpoints")
             .WithName("predict").WithSummary("Predict rows, texts or images: JSON, csv or a form with files.")
             .Produces<PredictResponse>(StatusCodes.Status200OK, "application/json", "text/csv")
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+            .WithMetadata(new QueryParameters([.. PredictDescription.Query.Select(parameter => parameter.Name)]))
             .AddOpenApiOperationTransformer(PredictDescription.AddAsync);
     }
 
@@ -46,7 +47,7 @@ internal static class PredictionModule
         }
 
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
-        foreach (var path in (ReadOnlySpan<string>)["", "/health/live", "/health/ready", "/models/{**rest}"])
+        foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}"])
             v2.Map(path, OpenInferenceProblems.RefuseAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Http;
 
 namespace Atoll.Prediction;

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.Datasets;
+using Atoll.Platform;
 using Atoll.Serving.Onnx;
 using Route = Atoll.Deployments.Route;
 

@@ -10,7 +10,7 @@ internal static class PromotionModule
     public static void MapPromotion(this RouteGroupBuilder api)
     {
         var models = api.MapGroup("/models").WithTags("Promotion");
-        models.MapPost("/{model}:promote", PromoteModel.HandleAsync).Needs(Permissions.ModelsPromote)
+        models.MapAction("/{model}:promote", PromoteModel.HandleAsync).Needs(Permissions.ModelsPromote)
             .WithName("promoteModel").WithSummary("Move an environment's alias to a version when its gates hold.")
             .WithExample("""{ "version": 3, "to": "production", "gates": [{ "metric": "auc", "atLeast": 0.8 }] }""");
         models.MapGet("/{model}/promotions", PromoteModel.HandleListAsync).Needs(Permissions.ModelsRead)

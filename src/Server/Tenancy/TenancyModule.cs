@@ -84,7 +84,7 @@ internal static class TenancyModule
             ("valid_for", "Seconds until the token expires, at most 30 days.", "3600"),
         ];
         const string Reason = "sells tokens for credentials in the body";
-        var tokens = app.MapGroup("").WithTags("Tokens").DisableAntiforgery();
+        var tokens = app.MapGroup("").WithMetadata(new OpenQuery("RFC 6749: unknown parameters are overlooked")).WithTags("Tokens").DisableAntiforgery();
         tokens.MapPost("/api/v1/oauth2/token", OAuthRoutes.IssueAsync).ForAnybody(Reason).Unrepeatable("its answer holds a token, which is never stored")
             .WithName("issueToken").WithSummary("Buy an access token with an API key, a JWT assertion or a refresh token.").WithForm(form);
         tokens.MapPost("/v2/oauth2/token", OAuthRoutes.IssueForEinsteinAsync).ForAnybody(Reason)

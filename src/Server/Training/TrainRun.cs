@@ -51,6 +51,10 @@ internal sealed class TrainRun(
 
     public async Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken)
     {
+        var isOpen = await db.Runs().AnyAsync(run => run.Id == attempt.Subject && run.State == RunStates.Running && run.ModelVersion == null, cancellationToken);
+        if (isOpen && error is not null)
+            await LogAsync(attempt, $"Attempt {attempt.Number} of {attempt.AttemptsMax} failed and is repeated: {error}", cancellationToken);
+
         // Cancelled or failed rows have ended, and one with a version is done: the next attempt only says so.
         await db.Runs().Where(run => run.Id == attempt.Subject && run.State == RunStates.Running && run.ModelVersion == null).ExecuteUpdateAsync(
             set => set.SetProperty(run => run.State, RunStates.Queued).SetProperty(run => run.Stage, (string?)null)
@@ -66,11 +70,25 @@ internal sealed class TrainRun(
         {
             var now = clock.GetUtcNow().UtcDateTime;
             var ended = state == JobState.Cancelled ? RunStates.Cancelled : RunStates.Failed;
+            await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
+
+            // An end that is repeated, because its first time was cut short, does not log again.
+            var open = await db.Runs().AnyAsync(run => run.Id == attempt.Subject && run.ModelVersion == null && run.EndedUtc == null, cancellationToken);
+            if (open) await LogAsync(attempt, ended == RunStates.Cancelled ? "Cancelled." : $"Failed: {error}", cancellationToken);
             await db.Runs().Where(run => run.Id == attempt.Subject && run.ModelVersion == null).ExecuteUpdateAsync(
                 set => set.SetProperty(run => run.State, ended).SetProperty(run => run.Error, error).SetProperty(run => run.EndedUtc, now),
                 cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
         }
         signals.Notify(attempt.Subject);
+    }
+
+    // Who reads only the log of a run learns there how it ended.
+    private async Task LogAsync(JobAttempt attempt, string message, CancellationToken cancellationToken)
+    {
+        var last = await db.RunLogs().Where(log => log.RunId == attempt.Subject).MaxAsync(log => (long?)log.Number, cancellationToken) ?? 0;
+        db.RunLogs().Add(new RunLog { RunId = attempt.Subject, Number = last + 1, AtUtc = clock.GetUtcNow().UtcDateTime, Message = message });
+        await db.SaveChangesAsync(cancellationToken);
     }
 
     private async Task<DatasetVersion> FindDatasetAsync(Run run, CancellationToken cancellationToken)

@@ -31,7 +31,7 @@ internal static class TrainingModule
             .WithName("listRuns").WithSummary("Runs, newest first.");
         runs.MapGet("/{run}", ListRuns.HandleOneAsync).Needs(Permissions.RunsRead)
             .WithName("getRun").WithSummary("A run with its state and, at its end, its scores.");
-        runs.MapPost("/{run}:cancel", CancelRun.HandleAsync).Needs(Permissions.RunsWrite)
+        runs.MapAction("/{run}:cancel", CancelRun.HandleAsync).Needs(Permissions.RunsWrite)
             .WithName("cancelRun").WithSummary("Stop a run.");
         runs.MapGet("/{run}/metrics", ListRuns.HandleMetricsAsync).Needs(Permissions.RunsRead)
             .WithName("listRunMetrics").WithSummary("Learning curves of a run.");

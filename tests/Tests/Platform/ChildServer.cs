@@ -8,7 +8,8 @@ namespace Atoll.Tests.Platform;
 /// <summary><c>atoll serve</c> as a real process, which can be killed.</summary>
 internal sealed partial class ChildServer : IAsyncDisposable
 {
-    private const int Interrupt = 2;
+    public const int Interrupt = 2;
+    public const int Terminate = 15;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
@@ -22,11 +23,17 @@ internal sealed partial class ChildServer : IAsyncDisposable
     /// <summary>The platform administrator's key, if this start made it.</summary>
     public string? FirstKey { get; private set; }
 
-    public static async Task<ChildServer> StartAsync(string data, params string[] settings)
+    /// <summary>A start that nobody waits for; its output is the caller's to read.</summary>
+    public static Process Begin(string data, params string[] settings)
     {
         var program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "atoll.exe" : "atoll");
-        var start = new ProcessStartInfo(program, ["serve", "--data", data, "--port", "0", .. settings]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        var server = new ChildServer(Process.Start(start) ?? throw new InvalidOperationException($"{program} does not start."));
+        var start = new ProcessStartInfo(program, ["serve", "--data", data, .. settings]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        return Process.Start(start) ?? throw new InvalidOperationException($"{program} does not start.");
+    }
+
+    public static async Task<ChildServer> StartAsync(string data, params string[] settings)
+    {
+        var server = new ChildServer(Begin(data, ["--port", "0", .. settings]));
         var ready = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         server._process.OutputDataReceived += (_, line) => server.Read(line.Data, ready);
         server._process.ErrorDataReceived += (_, line) => server.Read(line.Data, ready);
@@ -70,9 +77,11 @@ internal sealed partial class ChildServer : IAsyncDisposable
     public void SendInterrupt() => SendInterrupt(_process.Id);
 
     /// <inheritdoc cref="SendInterrupt()"/>
-    public static void SendInterrupt(int process)
+    public static void SendInterrupt(int process) => Send(process, Interrupt);
+
+    public static void Send(int process, int signal)
     {
-        if (Signal(process, Interrupt) != 0) throw new InvalidOperationException($"The signal was not sent: error {Marshal.GetLastPInvokeError()}.");
+        if (Signal(process, signal) != 0) throw new InvalidOperationException($"The signal was not sent: error {Marshal.GetLastPInvokeError()}.");
     }
 
     public async Task<int> WaitForExitAsync()

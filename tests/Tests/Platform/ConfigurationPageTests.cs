@@ -19,7 +19,7 @@ public sealed partial class ConfigurationPageTests(TestServer server) : IClassFi
             Every setting can be given in a JSON file (`atoll serve --config atoll.json`), as an environment variable
             (`ATOLL_` and the key with `__` for each colon: `ATOLL_Atoll__Data`), or as a flag (`--Atoll:Data=folder`). Flags win over the
             environment, the environment over the file. A wrong value, and an unknown key in the file or among the flags, stops the
-            start with a sentence. The sections `Logging` and `Kestrel` are those of ASP.NET Core.
+            start with a sentence; an unknown variable that begins with `ATOLL_` is told in the log. The sections `Logging` and `Kestrel` are those of ASP.NET Core.
 
             This page is made from the comments of the option classes by a test; change those.
 

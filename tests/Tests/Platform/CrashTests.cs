@@ -96,6 +96,41 @@ public sealed class CrashTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, await client.GetAsync("/api/v1/principals/in-flight").StatusAsync());
     }
 
+    [Theory]
+    [InlineData(ChildServer.Interrupt)]
+    [InlineData(ChildServer.Terminate)]
+    public async Task A_signal_while_it_starts_ends_the_process_well(int signal)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent as on Unix.");
+        using (var starting = ChildServer.Begin(Data, "--port", "0"))
+        {
+            // The folder's lock is taken early in the start; the database and the web come after it.
+            while (!File.Exists(Path.Combine(Data, "lock")) && !starting.HasExited) await Task.Delay(1);
+            ChildServer.Send(starting.Id, signal);
+            var said = await starting.StandardOutput.ReadToEndAsync() + await starting.StandardError.ReadToEndAsync();
+            await starting.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+            Assert.True(starting.ExitCode == 0, $"It ended with {starting.ExitCode}: {said}");
+            Assert.Contains("Stopped before it was ready", said);
+        }
+
+        // A key that was made would have been shown; the next start makes it.
+        await using var next = await ChildServer.StartAsync(Data);
+        Assert.NotNull(next.FirstKey);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_told_in_two_lines()
+    {
+        await using var server = await ChildServer.StartAsync(Data);
+        using var second = ChildServer.Begin(Path.Combine(_folder.Path, "second"), "--Atoll:Urls=" + server.Address);
+        var said = (await second.StandardOutput.ReadToEndAsync() + await second.StandardError.ReadToEndAsync()).Trim().Split('\n');
+        await second.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(1, second.ExitCode);
+        Assert.Equal(2, said.Length);
+        Assert.Contains("address already in use", said[0]);
+        Assert.Contains("--port", said[1]);
+    }
+
     [Fact]
     public async Task A_second_process_is_refused_with_a_sentence_and_exit_code_1()
     {

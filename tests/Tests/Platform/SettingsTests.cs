@@ -47,9 +47,24 @@ public sealed class SettingsTests : IDisposable
     }
 
     [Theory]
-    [InlineData("", "", 0)]
-    [InlineData("data", "dtaa", 2)]
-    [InlineData("kitten", "sitting", 3)]
-    [InlineData("", "abc", 3)]
-    public void Distance_counts_changes(string one, string other, int expected) => Assert.Equal(expected, Settings.Distance(one, other));
+    [InlineData("ATOLL_Atoll__Dtaa", "Did you mean ATOLL_Atoll__Data?")]
+    [InlineData("ATOLL_DATA", "Did you mean ATOLL_Atoll__Data?")]
+    [InlineData("ATOLL_TRAINING_SLOTS", "Did you mean ATOLL_Training__Slots?")]
+    [InlineData("ATOLL_PORTT", "Settings are written ATOLL_Section__Name")]
+    [InlineData("ATOLL_Atoll__Data", null)]
+    [InlineData("ATOLL_LOGGING__LogLevel__Default", null)]
+    [InlineData("ATOLL_KEY", null)]
+    [InlineData("PATH", null)]
+    public void A_variable_that_names_no_setting_is_told_with_the_nearest_that_does(string variable, string? expected)
+    {
+        SettingsSection[] sections = [new("Atoll", typeof(AtollOptions)), new("Training", typeof(Atoll.Training.TrainingOptions))];
+        var told = Settings.UnknownVariables([variable], sections).ToList();
+        if (expected is null)
+        {
+            Assert.Empty(told);
+            return;
+        }
+        Assert.StartsWith($"The environment variable {variable} is not read", Assert.Single(told));
+        Assert.Contains(expected, told[0]);
+    }
 }

@@ -57,12 +57,14 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/datasets/{dataset}/versions/{version}/samples/{sample}"] = Attack.NotFound(),
         ["GET /api/v1/datasets/{dataset}/versions/{version}/samples/{sample}/content"] = Attack.NotFound(),
         ["GET /api/v1/imports/{import}"] = Attack.NotFound(),
+        ["GET /api/v1/imports/{import}:cancel"] = new Attack(405),
         ["POST /api/v1/imports/{import}:cancel"] = Attack.NotFound(),
 
         // Training
         ["POST /api/v1/runs"] = Attack.NotFound("""{ "dataset": "victim-dataset" }"""),
         ["GET /api/v1/runs"] = Attack.Own,
         ["GET /api/v1/runs/{run}"] = Attack.NotFound(),
+        ["GET /api/v1/runs/{run}:cancel"] = new Attack(405),
         ["POST /api/v1/runs/{run}:cancel"] = Attack.NotFound(),
         ["GET /api/v1/runs/{run}/metrics"] = Attack.NotFound(),
         ["GET /api/v1/runs/{run}/logs"] = Attack.NotFound(),
@@ -79,12 +81,14 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/models/{model}/versions/{version}/artifact"] = Attack.NotFound(),
         ["PUT /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound("""{ "version": 1 }"""),
         ["DELETE /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}:promote"] = new Attack(405),
         ["POST /api/v1/models/{model}:promote"] = Attack.NotFound("""{ "to": "staging" }"""),
         ["GET /api/v1/models/{model}/promotions"] = Attack.NotFound(),
         ["GET /api/v1/endpoints"] = Attack.Own,
         ["GET /api/v1/endpoints/{endpoint}"] = Attack.NotFound(),
 
         // Prediction
+        ["GET /api/v1/endpoints/{endpoint}:predict"] = new Attack(405),
         ["POST /api/v1/endpoints/{endpoint}:predict"] = Attack.NotFound("""{ "rows": [{ "x": 1 }] }"""),
         ["GET /v2"] = Attack.Own,
         ["GET /v2/health/live"] = Attack.Own,
@@ -95,9 +99,11 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /v2/models/{model}/versions/{version}"] = Attack.NotFound(),
         ["GET /v2/models/{model}/versions/{version}/ready"] = Attack.NotFound(),
         ["POST /v2/models/{model}/versions/{version}/infer"] = Attack.NotFound("""{ "inputs": [] }"""),
+        ["GET /v2/health/{**rest}"] = new Attack(404) { Values = { ["rest"] = "any" } },
         ["GET /v2/models/{**rest}"] = new Attack(405) { Values = { ["rest"] = "any/infer" } },
 
         // The server itself
+        ["GET /"] = Attack.Own,
         ["GET /healthz"] = Attack.Own,
         ["GET /readyz"] = Attack.Own,
         ["GET /openapi/{documentName}.json"] = new Attack(200) { Values = { ["documentName"] = "v1" } },
@@ -161,7 +167,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
     {
         // The control: without it the walk above would also pass with names that exist nowhere.
         var wrong = new List<string>();
-        foreach (var (key, _) in Routes().Where(route => route.Key.StartsWith("GET ", StringComparison.Ordinal) && Table.TryGetValue(route.Key, out var attack) && attack.Status == 404))
+        foreach (var (key, _) in Routes().Where(route => route.Key.StartsWith("GET ", StringComparison.Ordinal) && Table.TryGetValue(route.Key, out var attack) && attack is { Status: 404, Values.Count: 0 }))
         {
             using var answer = await SendAsync(_victim.Administrator, key, Table[key], _victim.Values);
             if (answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden) wrong.Add($"{key}: {(int)answer.StatusCode}");

@@ -157,6 +157,8 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         Assert.Equal(1, run.Attempt);
         Assert.Contains("tress", run.Error);
         Assert.Contains("trees", run.Error);
+        var log = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/logs", AtollJson.Default.PageRunLogResponse))!;
+        Assert.Equal($"Failed: {run.Error}", log.Items[^1].Message);
         using var absent = await client.GetAsync("/api/v1/models/leads");
         Assert.Equal(HttpStatusCode.NotFound, absent.StatusCode);
     }

@@ -21,9 +21,12 @@ internal static partial class OpenInferenceProblems
     public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.");
 
     /// <summary>Answers a path or a method that the protocol does not have.</summary>
-    public static Task RefuseAsync(HttpContext context) => WriteAsync(context, KnownPath().IsMatch(context.Request.Path)
-        ? new Problem(405, ProblemCodes.InvalidBody, "Method Not Allowed")
-        : new Problem(404, ProblemCodes.NotFound, "Not Found"));
+    public static Task RefuseAsync(HttpContext context)
+    {
+        if (!KnownPath().IsMatch(context.Request.Path)) return WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
+        context.Response.Headers.Allow = context.Request.Path.Value!.TrimEnd('/').EndsWith("/infer", StringComparison.Ordinal) ? "POST" : "GET";
+        return WriteAsync(context, new Problem(405, ProblemCodes.MethodNotAllowed, "Method Not Allowed"));
+    }
 
     public static Task WriteAsync(HttpContext context, Problem problem)
     {

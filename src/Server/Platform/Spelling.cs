@@ -1,9 +1,12 @@
-namespace Atoll.Prediction;
+namespace Atoll.Platform;
 
 /// <summary>Finds the name that somebody meant who wrote another.</summary>
 internal static class Spelling
 {
     private const int NameCharsMax = 200;
+
+    /// <summary>A question for a remedy, with a blank at its end: <c>Did you mean 'top'? </c>; empty when nothing is near.</summary>
+    public static string Ask(string name, IEnumerable<string> known) => Nearest(name, known) is { } nearest ? $"Did you mean '{nearest}'? " : "";
 
     /// <summary>The known name that is nearest, when it is near enough to be meant.</summary>
     public static string? Nearest(string name, IEnumerable<string> known)
