@@ -1,3 +1,4 @@
+using System.Net.Http.Json;
 using Atoll.Contracts;
 
 namespace Atoll.Client;
@@ -25,6 +26,19 @@ public sealed partial class AtollClient
     /// <summary>A tenant by its name.</summary>
     public Task<TenantResponse> GetTenantAsync(string tenant, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/tenants/{tenant}"), AtollJson.Default.TenantResponse, cancellationToken);
+
+    /// <summary>Gives a tenant a limit of its own; <see cref="GetTenantAsync"/> names all limits.</summary>
+    public Task<TenantLimitResponse> PutTenantLimitAsync(string tenant, string limit, double value, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Put, Path($"/tenants/{tenant}/limits/{limit}"))
+            {
+                Content = JsonContent.Create(new PutTenantLimitRequest { Value = value }, AtollJson.Default.PutTenantLimitRequest),
+            },
+            AtollJson.Default.TenantLimitResponse, repeatable: true, cancellationToken);
+
+    /// <summary>Takes a tenant's own limit away; that of the settings holds again.</summary>
+    public Task DeleteTenantLimitAsync(string tenant, string limit, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/tenants/{tenant}/limits/{limit}"), cancellationToken);
 
     /// <summary>Deletes a tenant with everything that it owns.</summary>
     public Task DeleteTenantAsync(string tenant, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/tenants/{tenant}"), cancellationToken);

@@ -63,10 +63,12 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(PrincipalResponse))]
 [JsonSerializable(typeof(PromoteRequest))]
 [JsonSerializable(typeof(PromotionResponse))]
+[JsonSerializable(typeof(PutTenantLimitRequest))]
 [JsonSerializable(typeof(RefreshTokenResponse))]
 [JsonSerializable(typeof(RunEvent))]
 [JsonSerializable(typeof(RunResponse))]
 [JsonSerializable(typeof(SetPublicKeyRequest))]
+[JsonSerializable(typeof(TenantLimitResponse))]
 [JsonSerializable(typeof(TenantResponse))]
 [JsonSerializable(typeof(TokenResponse))]
 public sealed partial class AtollJson : JsonSerializerContext;

@@ -11,6 +11,7 @@ public static class ProblemCodes
     public const string AlreadyExists = "already-exists";
     public const string LostRace = "lost-race";
     public const string TooLarge = "too-large";
+    public const string LimitReached = "limit-reached";
     public const string Busy = "busy";
     public const string ShuttingDown = "shutting-down";
     public const string InternalError = "internal-error";

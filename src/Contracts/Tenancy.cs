@@ -14,6 +14,27 @@ public sealed record TenantResponse
     public required string Name { get; init; }
 
     public required DateTime CreatedUtc { get; init; }
+
+    /// <summary>What it may take of the platform; not in lists.</summary>
+    public IReadOnlyList<TenantLimitResponse>? Limits { get; init; }
+}
+
+/// <summary>What a tenant may take of the platform in one respect.</summary>
+public sealed record TenantLimitResponse
+{
+    /// <summary>Such as <c>diskBytesMax</c>; all are in the settings, section <c>TenantLimits</c>.</summary>
+    public required string Name { get; init; }
+
+    public required double Value { get; init; }
+
+    /// <summary>What holds for tenants without a value of their own.</summary>
+    public required double Default { get; init; }
+}
+
+/// <summary>Gives a tenant a limit of its own.</summary>
+public sealed record PutTenantLimitRequest
+{
+    public required double Value { get; init; }
 }
 
 /// <summary>A new tenant with the key of its first administrator, which is shown only here.</summary>

@@ -72,6 +72,6 @@ internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession se
     private void Free()
     {
         Session.Dispose();
-        cache.ReportFreed(Bytes);
+        cache.ReportFreed(Key, Bytes);
     }
 }

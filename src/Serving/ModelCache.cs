@@ -28,6 +28,7 @@ internal sealed class ModelCache : IAsyncDisposable
     private readonly Dictionary<ModelKey, Load> _loads = [];
     private readonly HashSet<Load> _running = [];
     private readonly Dictionary<ModelKey, Failure> _failures = [];
+    private readonly Dictionary<string, long> _bytesByTenant = [];
     private bool _isClosed;
 
     private long _bytes;
@@ -112,13 +113,20 @@ internal sealed class ModelCache : IAsyncDisposable
     }
 
     /// <summary>Called by a model that was freed.</summary>
-    internal void ReportFreed(long bytes)
+    internal void ReportFreed(ModelKey key, long bytes)
     {
         Interlocked.Increment(ref _heapChanges);
-        GiveBack(bytes);
+        GiveBack(key, bytes);
     }
 
-    private void GiveBack(long bytes) => Interlocked.Add(ref _bytes, -bytes);
+    private void GiveBack(ModelKey key, long bytes)
+    {
+        lock (_lock)
+        {
+            Interlocked.Add(ref _bytes, -bytes);
+            if ((_bytesByTenant[key.Tenant] -= bytes) == 0) _bytesByTenant.Remove(key.Tenant);
+        }
+    }
 
     private async ValueTask<ModelLease> MissAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken)
     {
@@ -244,7 +252,7 @@ internal sealed class ModelCache : IAsyncDisposable
         OnnxRuntime.EnsureStarted();
         // Weights are held once more in prepacked form by many operators.
         var estimate = SessionBytes + 2L * content.Model.Length;
-        Reserve(key, estimate);
+        Reserve(key, estimate, content.TenantBytesMax);
         var reserved = estimate;
         try
         {
@@ -268,13 +276,13 @@ internal sealed class ModelCache : IAsyncDisposable
                 var measured = Math.Clamp(end - start, SessionBytes / 2 + content.Model.Length, 2 * estimate);
                 if (measured <= reserved)
                 {
-                    GiveBack(reserved - measured);
+                    GiveBack(key, reserved - measured);
                 }
                 else
                 {
                     try
                     {
-                        Reserve(key, measured - reserved);
+                        Reserve(key, measured - reserved, content.TenantBytesMax);
                     }
                     catch (ModelCacheFullException)
                     {
@@ -288,37 +296,49 @@ internal sealed class ModelCache : IAsyncDisposable
         }
         catch
         {
-            GiveBack(reserved);
+            GiveBack(key, reserved);
             throw;
         }
     }
 
     /// <summary>Counts the bytes, after evicting what was used longest ago and is not leased.</summary>
-    private void Reserve(ModelKey key, long bytes)
+    private void Reserve(ModelKey key, long bytes, long tenantBytesMax)
     {
         lock (_lock)
         {
-            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax) EvictFor_NeedsLock(bytes);
+            // A tenant makes room among its own models first, so that it cannot push out those of others.
+            if (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
+                EvictFor_NeedsLock(bytes, tenantBytesMax, () => BytesOf_NeedsLock(key.Tenant), key.Tenant);
+            if (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
+            {
+                throw new ModelCacheFullException(
+                    $"Model {key.Digest} needs {bytes} bytes; of the {tenantBytesMax} bytes for models of its tenant {BytesOf_NeedsLock(key.Tenant)} are in use and cannot be evicted now.", ofTenant: true);
+            }
+            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
+                EvictFor_NeedsLock(bytes, _options.CacheBytesMax, () => Interlocked.Read(ref _bytes), tenant: null);
             if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
             {
                 throw new ModelCacheFullException(
                     $"Model {key.Digest} needs {bytes} bytes; of the {_options.CacheBytesMax} bytes for models {Interlocked.Read(ref _bytes)} are in use and cannot be evicted now. Raise CacheBytesMax, or try again later.");
             }
             Interlocked.Add(ref _bytes, bytes);
+            _bytesByTenant[key.Tenant] = BytesOf_NeedsLock(key.Tenant) + bytes;
         }
     }
 
-    private void EvictFor_NeedsLock(long bytes)
+    private long BytesOf_NeedsLock(string tenant) => _bytesByTenant.GetValueOrDefault(tenant);
+
+    private void EvictFor_NeedsLock(long bytes, long bytesMax, Func<long> taken, string? tenant)
     {
         // It cannot fit even alone: keep the others.
-        if (bytes > _options.CacheBytesMax) return;
+        if (bytes > bytesMax) return;
 
         // A little more than is needed, so that not every load has to look at every model.
-        var target = _options.CacheBytesMax - bytes;
-        target -= Math.Min(target, _options.CacheBytesMax / 64);
-        foreach (var model in _models.Values.OrderBy(static model => model.LastUse).ToList())
+        var target = bytesMax - bytes;
+        target -= Math.Min(target, bytesMax / 64);
+        foreach (var model in _models.Values.Where(model => tenant is null || model.Key.Tenant == tenant).OrderBy(static model => model.LastUse).ToList())
         {
-            if (Interlocked.Read(ref _bytes) <= target) return;
+            if (taken() <= target) return;
             if (!model.TryEvict()) continue;
             _models.TryRemove(model.Key, out _);
             _evictions++;
@@ -365,7 +385,7 @@ internal sealed class ModelCache : IAsyncDisposable
         public Exception ToException(ModelKey key) => Refusal switch
         {
             null => Failure!.ToException(key),
-            ModelCacheFullException full => new ModelCacheFullException(full.Message),
+            ModelCacheFullException full => new ModelCacheFullException(full.Message, full.OfTenant),
             _ => new ObjectDisposedException(nameof(ModelCache)),
         };
     }

@@ -10,4 +10,8 @@ internal sealed class ModelLoadException(ModelKey key, string reason, Exception 
 }
 
 /// <summary>There is no room now: memory is taken by models in use, or too many loads wait. Try again later.</summary>
-internal sealed class ModelCacheFullException(string message) : Exception(message);
+internal sealed class ModelCacheFullException(string message, bool ofTenant = false) : Exception(message)
+{
+    /// <summary>The tenant's own share is full; there may be room for others.</summary>
+    public bool OfTenant => ofTenant;
+}

@@ -4,7 +4,11 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Serving;
 
 /// <summary>What has to be known to load a model: its bytes and what they mean.</summary>
-internal sealed record ModelContent(ReadOnlyMemory<byte> Model, ModelSignature Signature, OnnxSessionOptions Options);
+internal sealed record ModelContent(ReadOnlyMemory<byte> Model, ModelSignature Signature, OnnxSessionOptions Options)
+{
+    /// <summary>Native memory that all loaded models of its tenant may take together.</summary>
+    public long TenantBytesMax { get; init; } = long.MaxValue;
+}
 
 /// <summary>Reads a model for the cache. The token is cancelled when the cache closes, not when one caller gives up.</summary>
 internal delegate Task<ModelContent> ModelLoader(ModelKey key, CancellationToken cancellationToken);

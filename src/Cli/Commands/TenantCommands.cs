@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Atoll.Contracts;
 
 namespace Atoll.Cli.Commands;
@@ -6,7 +7,7 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll tenants</c>: the customers' spaces; for administrators of the platform.</summary>
 internal static class TenantCommands
 {
-    public static Noun Create() => new("tenants", "Make, see and delete tenants; needs the platform administrator's key.", Make(), List(), Show(), Recover(), Delete());
+    public static Noun Create() => new("tenants", "Make, see and delete tenants; needs the platform administrator's key.", Make(), List(), Show(), Limit(), Recover(), Delete());
 
     private static Argument<string> TenantArgument() => new("tenant") { Description = "Name of the tenant." };
 
@@ -48,16 +49,48 @@ internal static class TenantCommands
     private static Verb Show()
     {
         var name = TenantArgument();
-        return new Verb("show", "Show a tenant.", new Example("atoll tenants show acme", "Its id and age")) { Arguments = { name } }
+        return new Verb("show", "Show a tenant with its limits.", new Example("atoll tenants show acme", "Its id, age and limits")) { Arguments = { name } }
             .Does(async (context, cancellationToken) =>
             {
                 var tenant = await context.Client.GetTenantAsync(context.Get(name), cancellationToken);
-                context.Write(tenant, AtollJson.Default.TenantResponse, console => new Facts()
-                    .Add("tenant", tenant.Name).Add("id", tenant.Id).Add("created", $"{tenant.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(tenant.CreatedUtc, context.Terminal.Clock)})")
-                    .Write(console));
+                context.Write(tenant, AtollJson.Default.TenantResponse, console =>
+                {
+                    new Facts().Add("tenant", tenant.Name).Add("id", tenant.Id).Add("created", $"{tenant.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(tenant.CreatedUtc, context.Terminal.Clock)})")
+                        .Write(console);
+                    console.WriteLine();
+                    var grid = new Grid().Flexible("limit").Number("value").Number("default");
+                    foreach (var limit in tenant.Limits ?? []) grid.Row(limit.Name, Number(limit.Value), Number(limit.Default));
+                    grid.Write(console);
+                });
                 return ExitCodes.Done;
             });
     }
+
+    private static Verb Limit()
+    {
+        var name = TenantArgument();
+        var limit = new Argument<string>("limit") { Description = "Name of the limit, as 'atoll tenants show' lists it." };
+        var value = new Argument<string>("value") { Description = "Its value for this tenant, or 'default' for that of the settings." };
+        return new Verb(
+            "limit", "Change what a tenant may take of the platform.", new Example("atoll tenants limit acme diskBytesMax 500e9", "Let acme keep 500 GB"),
+            new Example("atoll tenants limit acme diskBytesMax default", "What the settings say holds again")) { Arguments = { name, limit, value } }
+            .Does(async (context, cancellationToken) =>
+            {
+                if (context.Get(value) == "default")
+                {
+                    await context.Client.DeleteTenantLimitAsync(context.Get(name), context.Get(limit), cancellationToken);
+                    context.Say($"The settings decide the limit {context.Get(limit)} of {context.Get(name)} again.");
+                    return ExitCodes.Done;
+                }
+                if (!double.TryParse(context.Get(value), NumberStyles.Float, CultureInfo.InvariantCulture, out var number))
+                    throw new UsageException($"'{context.Get(value)}' is not a number. Give one, such as 20 or 500e9, or 'default'.");
+                var changed = await context.Client.PutTenantLimitAsync(context.Get(name), context.Get(limit), number, cancellationToken);
+                context.Write(changed, AtollJson.Default.TenantLimitResponse, console => console.WriteLine($"The limit {changed.Name} of {context.Get(name)} is {Number(changed.Value)} now."));
+                return ExitCodes.Done;
+            });
+    }
+
+    private static string Number(double value) => value.ToString("#,0.###", CultureInfo.InvariantCulture);
 
     private static Verb Recover()
     {

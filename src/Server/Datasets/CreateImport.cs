@@ -5,6 +5,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Atoll.Platform.Security;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -19,13 +20,15 @@ internal static partial class CreateImport
 
     /// <summary>What the handlers need, taken from the request's services.</summary>
     internal readonly record struct Parts(
-        HttpRequest Request, Caller Caller, PlatformDb Db, BlobStore Blobs, JobQueue Jobs, TimeProvider Clock, IOptions<DatasetsOptions> Options, ILogger<Import> Logger);
+        HttpRequest Request, HttpResponse Response, Caller Caller, PlatformDb Db, BlobStore Blobs, DiskUsage Disk, JobQueue Jobs, TenantLimitsDirectory Limits, TimeProvider Clock, IOptions<DatasetsOptions> Options, ILogger<Import> Logger);
 
     public static async Task<Results<Accepted<ImportResponse>, Created<ImportResponse>, ProblemHttpResult>> HandleNewAsync(
         [AsParameters] Parts parts, bool? wait, CancellationToken cancellationToken)
     {
+        if (await CheckDatasetsAsync(parts, cancellationToken) is { } many) return many.ToResult();
+
         var (form, refused) = await ReadAsync(parts, cancellationToken);
-        if (form is null) return refused!.ToResult();
+        if (form is null) return refused!.ToResult(parts.Response);
 
         var request = form.Request;
         if (Names.Check(request.Name) is { } badName) return badName.ToResult();
@@ -47,7 +50,7 @@ internal static partial class CreateImport
         if (found is null) return DatasetsProblems.DatasetNotFound(dataset).ToResult();
 
         var (form, refused) = await ReadAsync(parts, cancellationToken);
-        if (form is null) return refused!.ToResult();
+        if (form is null) return refused!.ToResult(parts.Response);
         if (form.Request.Name is { } name && name != dataset)
             return HttpProblems.InvalidField("name", $"is '{name}', the address says '{dataset}'", "Leave it out.").ToResult();
         if (form.Request.Type is { } type && type != found.Type)
@@ -58,6 +61,10 @@ internal static partial class CreateImport
 
     private static async Task<Outcome<UploadForm>> ReadAsync(Parts parts, CancellationToken cancellationToken)
     {
+        // Before the first byte is taken.
+        if (await parts.Jobs.CheckRoomAsync(parts.Db, parts.Caller.TenantId, cancellationToken) is { } full) return full;
+        if (parts.Disk.IsTooMuch(parts.Caller.TenantId, parts.Request.ContentLength ?? 0)) return LimitProblems.DiskFull(parts.Limits.Of(parts.Caller.TenantId));
+
         UploadForm form;
         if (parts.Request.HasJsonContentType())
         {
@@ -92,6 +99,15 @@ internal static partial class CreateImport
         return Check(form.Request) is { } problem ? problem : form;
     }
 
+    /// <summary>Imports under way count: each of them makes a dataset.</summary>
+    private static async Task<Problem?> CheckDatasetsAsync(Parts parts, CancellationToken cancellationToken)
+    {
+        var limits = parts.Limits.Of(parts.Caller.TenantId);
+        var count = await parts.Db.Datasets().CountAsync(cancellationToken) + await parts.Db.Imports()
+            .CountAsync(import => import.DatasetId == null && (import.State == ImportStates.Queued || import.State == ImportStates.Running), cancellationToken);
+        return count >= limits.DatasetsMax ? LimitProblems.TooManyDatasets(limits) : null;
+    }
+
     private static Problem? Check(ImportRequest request)
     {
         if (request.Split is { } split && Splits.Parse(split) is null) return HttpProblems.InvalidField("split", $"is '{split}'", "Use train, validation or test.");
@@ -119,9 +135,8 @@ internal static partial class CreateImport
             CreatedUtc = parts.Clock.GetUtcNow().UtcDateTime,
         };
         parts.Db.Imports().Add(import);
-        parts.Jobs.Add(parts.Db, DatasetsModule.ImportJob, import.Id);
-        await parts.Db.SaveChangesAsync(cancellationToken);
-        parts.Jobs.Announce(RunImport.Lane);
+        if (await parts.Jobs.SaveWithJobAsync(parts.Db, parts.Caller.TenantId, DatasetsModule.ImportJob, import.Id, 0, cancellationToken) is { } full)
+            return full.ToResult(parts.Response);
         Log.Queued(parts.Logger, import.Id, dataset);
 
         if (wait) import = await WaitAsync(import, parts, cancellationToken);

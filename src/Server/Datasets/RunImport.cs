@@ -4,13 +4,14 @@ using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Datasets;
 
 /// <summary>The job that turns uploaded files into a dataset version. Rows are written at its very end, all at once; what a crash leaves are blobs that nothing names.</summary>
 internal sealed partial class RunImport(
-    PlatformDb db, DataFolder folder, BlobStore blobs, UrlDownload download, IServiceScopeFactory scopes, TimeProvider clock, ILogger<RunImport> logger) : IJobHandler
+    PlatformDb db, DataFolder folder, BlobStore blobs, UrlDownload download, TenantLimitsDirectory limits, IServiceScopeFactory scopes, TimeProvider clock, ILogger<RunImport> logger) : IJobHandler
 {
     public const string Kind = "datasets.import";
     public const string Lane = "imports";
@@ -76,7 +77,7 @@ internal sealed partial class RunImport(
         {
             // The importers are plain loops; they get a thread of the pool for as long as they take.
             outcome = await Task.Run(
-                () => DatasetImport.Run(format, files, SettingsOf(import.Request), data.Stream, index, fraction => Volatile.Write(ref _progress, fraction), cancellationToken), cancellationToken);
+                () => DatasetImport.Run(format, files, SettingsOf(import.Request, limits.Of(import.TenantId)), data.Stream, index, fraction => Volatile.Write(ref _progress, fraction), cancellationToken), cancellationToken);
         }
         finally
         {
@@ -137,6 +138,10 @@ internal sealed partial class RunImport(
         if (import.DatasetId is null)
         {
             if (dataset is not null) throw new JobRefusedException($"Meanwhile there is a dataset '{import.Dataset}'. Choose another name, or add a version to it.");
+
+            // Requests at the same time may have passed the first look together.
+            var most = limits.Of(tenantId);
+            if (await rows.Datasets().CountAsync(cancellationToken) >= most.DatasetsMax) throw new LimitReachedException(LimitProblems.TooManyDatasets(most));
 
             dataset = new Dataset { Id = Ids.New("dat", clock), Name = import.Dataset, Type = import.Type, CreatedUtc = now };
             rows.Datasets().Add(dataset);
@@ -211,7 +216,7 @@ internal sealed partial class RunImport(
         import.WarningCount = problems.WarningCount;
     }
 
-    private static ImportSettings SettingsOf(ImportRequest request) => new()
+    private static ImportSettings SettingsOf(ImportRequest request, TenantLimits limits) => new()
     {
         Label = request.Label,
         TextColumn = request.TextColumn,
@@ -222,6 +227,7 @@ internal sealed partial class RunImport(
         ColumnTypes = request.Columns ?? new Dictionary<string, string>(),
         MissingMarkers = request.MissingMarkers ?? CellValues.MissingMarkersDefault,
         Csv = new CsvHints(request.Delimiter is { Length: 1 } delimiter ? delimiter[0] : null, null, request.Header),
+        Limits = new ImportLimits { SamplesMax = limits.RowsPerUploadMax },
     };
 
     private static partial class Log

@@ -1,5 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
+using Atoll.Platform.Http;
+using Atoll.Platform.Limits;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Microsoft.Extensions.Options;
@@ -11,9 +13,13 @@ internal sealed class ServedModels : IAsyncDisposable
 {
     private readonly BlobStore _blobs;
     private readonly ModelCache _cache;
+    private readonly TenantLimitsDirectory _limits;
+    private readonly long _bytesMax;
 
-    public ServedModels(BlobStore blobs, IOptions<DeploymentsOptions> options, TimeProvider clock)
+    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, TimeProvider clock)
     {
+        _limits = limits;
+        _bytesMax = options.Value.CacheBytesMax;
         _blobs = blobs;
         _cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax }, clock);
     }
@@ -40,6 +46,9 @@ internal sealed class ServedModels : IAsyncDisposable
         }
     }
 
+    /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
+    public Problem? Explain(ModelCacheFullException full, string tenantId) => full.OfTenant ? LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)) : null;
+
     /// <summary>How full the memory for models is, and how it is used.</summary>
     public ModelCacheSnapshot Snapshot() => _cache.Snapshot();
 
@@ -47,5 +56,5 @@ internal sealed class ServedModels : IAsyncDisposable
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
         _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) => new ModelContent(
-            await _blobs.ReadAllAsync(key.Tenant, key.Digest, token), signature, OnnxSessionOptions.Default), cancellationToken);
+            await _blobs.ReadAllAsync(key.Tenant, key.Digest, token), signature, OnnxSessionOptions.Default) { TenantBytesMax = (long)(_bytesMax * _limits.Of(key.Tenant).ModelCacheShare) }, cancellationToken);
 }

@@ -2,6 +2,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 
 namespace Atoll.Platform;
 
@@ -13,6 +14,9 @@ internal static class PlatformModule
         services.AddSettings<AtollOptions>("Atoll");
         services.AddSingleton(TimeProvider.System);
         services.AddSqliteDatabase();
+        services.AddSettings<TenantLimits>(TenantLimits.Section);
+        services.AddSingleton<TenantLimitsDirectory>();
+        services.AddSingleton(provider => new DiskUsage(provider.GetRequiredService<DataFolder>(), provider.GetRequiredService<TenantLimitsDirectory>().Of));
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();
         services.AddHostedService<JobWorker>();

@@ -28,7 +28,6 @@ internal static class Predict
         var problem = route is null ? missing : await AnswerAsync(context, route, models, runner, options.Value, ignoreUnknown, work, cancellationToken);
         if (problem is not null)
         {
-            if (problem.Status == StatusCodes.Status503ServiceUnavailable) context.Response.Headers.RetryAfter = "1";
             await ProblemWriter.WriteAsync(context, problem);
             return;
         }
@@ -60,9 +59,9 @@ internal static class Predict
         {
             lease = await models.GetAsync(route, cancellationToken);
         }
-        catch (ModelCacheFullException)
+        catch (ModelCacheFullException full)
         {
-            return PredictionProblems.NoRoom();
+            return models.Explain(full, route.TenantId) ?? PredictionProblems.NoRoom();
         }
         Problem? problem;
         using (lease) problem = await runner.RunAsync(lease.Session, plan, work, csv, cancellationToken);

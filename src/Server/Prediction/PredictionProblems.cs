@@ -107,10 +107,13 @@ internal static class PredictionProblems
         };
 
     public static Problem Busy() =>
-        new(503, ProblemCodes.Busy, "Too many predictions wait already.", "Try again in a moment.");
+        new(503, ProblemCodes.Busy, "Exceeds maximum queue size: too many predictions wait already.", "Try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
     public static Problem NoRoom() => new(
-        503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Deployments:CacheBytesMax'.");
+        503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Deployments:CacheBytesMax'.")
+    {
+        RetryAfter = TimeSpan.FromSeconds(1),
+    };
 
     private static Dictionary<string, object?> ExampleOf(SamplePlan plan) =>
         plan.CanRead ? new Dictionary<string, object?> { ["example"] = plan.ExampleBody() } : [];

@@ -1,12 +1,13 @@
 using Atoll.Platform.Http;
 using Atoll.Platform.Imaging;
+using Atoll.Platform.Limits;
 using Atoll.Serving.Onnx;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Prediction;
 
 /// <summary>Runs a loaded model over the samples of a request, in slices that keep memory small, when its turn has come.</summary>
-internal sealed class PredictionRunner(RunPermits permits, IOptions<PredictionOptions> options)
+internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory limits, IOptions<PredictionOptions> options)
 {
     private const int RowsPerRun = 1024;
 
@@ -17,7 +18,7 @@ internal sealed class PredictionRunner(RunPermits permits, IOptions<PredictionOp
     public async ValueTask<Problem?> RunAsync(
         OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
     {
-        if (!await permits.EnterAsync(cancellationToken)) return PredictionProblems.Busy();
+        if (await EnterAsync(plan.Route.TenantId, cancellationToken) is { } busy) return busy;
         try
         {
             using var run = new OnnxRunOptions(cancellationToken);
@@ -42,10 +43,10 @@ internal sealed class PredictionRunner(RunPermits permits, IOptions<PredictionOp
     }
 
     /// <summary>Runs a model once over tensors that were made and checked by the caller, who disposes both.</summary>
-    /// <returns>The outputs; null when too many requests wait already.</returns>
-    public async ValueTask<OnnxTensor[]?> RunAsync(OnnxSession session, OnnxTensor[] inputs, CancellationToken cancellationToken)
+    /// <returns>The outputs; or the problem when too many requests wait already.</returns>
+    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, OnnxSession session, OnnxTensor[] inputs, CancellationToken cancellationToken)
     {
-        if (!await permits.EnterAsync(cancellationToken)) return null;
+        if (await EnterAsync(tenantId, cancellationToken) is { } busy) return busy;
         try
         {
             using var run = new OnnxRunOptions(cancellationToken);
@@ -55,6 +56,17 @@ internal sealed class PredictionRunner(RunPermits permits, IOptions<PredictionOp
         {
             permits.Leave();
         }
+    }
+
+    private async ValueTask<Problem?> EnterAsync(string tenantId, CancellationToken cancellationToken)
+    {
+        var most = limits.Of(tenantId);
+        return await permits.EnterAsync(tenantId, most.WaitingPredictionsMax, cancellationToken) switch
+        {
+            Admission.Admitted => null,
+            Admission.TenantBusy => LimitProblems.TooManyWaitingPredictions(most),
+            _ => PredictionProblems.Busy(),
+        };
     }
 
     /// <summary>A run of a model that loads can fail for what it was given; anything else is the operator's.</summary>

@@ -1,12 +1,27 @@
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Prediction;
+
+/// <summary>Whether a prediction may run.</summary>
+internal enum Admission
+{
+    Admitted,
+
+    /// <summary>Too many wait already.</summary>
+    Busy,
+
+    /// <summary>Too many of the same tenant wait already.</summary>
+    TenantBusy,
+}
 
 /// <summary>Lets as many predictions run as there are processors, lets a bounded number wait, and refuses the others at once.</summary>
 internal sealed class RunPermits : IDisposable
 {
     private readonly SemaphoreSlim _free;
     private readonly int _waitingMax;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, int> _waitingByTenant = [];
     private int _waiting;
 
     public RunPermits(IOptions<PredictionOptions> options)
@@ -20,29 +35,36 @@ internal sealed class RunPermits : IDisposable
         ThreadPool.SetMinThreads(Math.Max(workers, runs + Environment.ProcessorCount), completions);
     }
 
-    /// <summary>Waits for a permit; false when too many wait already. Whoever got one gives it back with <see cref="Leave"/>.</summary>
-    public ValueTask<bool> EnterAsync(CancellationToken cancellationToken) =>
-        _free.Wait(0, CancellationToken.None) ? ValueTask.FromResult(true) : QueueAsync(cancellationToken);
+    /// <summary>Waits for a permit, unless too many wait already. Whoever got one gives it back with <see cref="Leave"/>.</summary>
+    public ValueTask<Admission> EnterAsync(string tenantId, int waitingOfTenantMax, CancellationToken cancellationToken) =>
+        _free.Wait(0, CancellationToken.None) ? ValueTask.FromResult(Admission.Admitted) : QueueAsync(tenantId, waitingOfTenantMax, cancellationToken);
 
     public void Leave() => _free.Release();
 
     public void Dispose() => _free.Dispose();
 
-    private async ValueTask<bool> QueueAsync(CancellationToken cancellationToken)
+    private async ValueTask<Admission> QueueAsync(string tenantId, int waitingOfTenantMax, CancellationToken cancellationToken)
     {
-        if (Interlocked.Increment(ref _waiting) > _waitingMax)
+        lock (_lock)
         {
-            Interlocked.Decrement(ref _waiting);
-            return false;
+            var ofTenant = _waitingByTenant.GetValueOrDefault(tenantId);
+            if (_waiting >= _waitingMax) return Admission.Busy;
+            if (ofTenant >= waitingOfTenantMax) return Admission.TenantBusy;
+            _waitingByTenant[tenantId] = ofTenant + 1;
+            _waiting++;
         }
         try
         {
             await _free.WaitAsync(cancellationToken);
-            return true;
+            return Admission.Admitted;
         }
         finally
         {
-            Interlocked.Decrement(ref _waiting);
+            lock (_lock)
+            {
+                _waiting--;
+                if (--CollectionsMarshal.GetValueRefOrNullRef(_waitingByTenant, tenantId) == 0) _waitingByTenant.Remove(tenantId);
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -9,9 +10,11 @@ namespace Atoll.Tenancy;
 internal static class GetTenant
 {
     public static async Task<Results<Ok<TenantResponse>, ProblemHttpResult>> HandleAsync(
-        string tenant, PlatformDb db, CancellationToken cancellationToken)
+        string tenant, PlatformDb db, TenantLimitsDirectory limits, CancellationToken cancellationToken)
     {
         var found = await db.Tenants().AsNoTracking().SingleOrDefaultAsync(row => row.Name == tenant, cancellationToken);
-        return found is null ? TenancyProblems.TenantNotFound(tenant).ToResult() : TypedResults.Ok(found.ToResponse());
+        if (found is null) return TenancyProblems.TenantNotFound(tenant).ToResult();
+        var most = limits.Of(found.Id);
+        return TypedResults.Ok(found.ToResponse() with { Limits = [.. TenantLimits.Names.Select(name => most.ToResponse(name, limits.Defaults))] });
     }
 }

@@ -34,6 +34,10 @@ internal static class TenancyModule
         tenants.MapGet("/{tenant}", GetTenant.HandleAsync).WithName("getTenant").WithSummary("Show a tenant.");
         tenants.MapDelete("/{tenant}", DeleteTenant.HandleAsync)
             .WithName("deleteTenant").WithSummary("Delete a tenant with all its data, models and credentials.");
+        tenants.MapPut("/{tenant}/limits/{limit}", PutTenantLimit.HandleAsync)
+            .WithName("putTenantLimit").WithSummary("Give a tenant a limit of its own.").WithExample("""{ "value": 20 }""");
+        tenants.MapDelete("/{tenant}/limits/{limit}", PutTenantLimit.HandleDeleteAsync)
+            .WithName("deleteTenantLimit").WithSummary("Take a tenant's own limit away; that of the settings holds again.");
         tenants.MapPost("/{tenant}/keys", CreateTenantKey.HandleAsync).Unrepeatable(HoldsKey)
             .WithName("createTenantKey").WithSummary("Make an administrator key for a tenant that has lost its own.");
 

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Limits;
 using Atoll.Platform.Http;
 
 namespace Atoll.Tenancy;
@@ -9,6 +10,9 @@ internal static class TenancyProblems
     public static Problem TenantNotFound(string tenant) => HttpProblems.NotFound("tenant", tenant, "List them with: atoll tenants list.");
 
     public static Problem TenantExists(string tenant) => HttpProblems.AlreadyExists("tenant", tenant, "Choose another name.");
+
+    public static Problem TenantLimitNotFound(string limit) =>
+        HttpProblems.NotFound("limit", limit, $"Use one of: {string.Join(", ", TenantLimits.Names)}.");
 
     public static Problem PlatformTenantStays() =>
         new(409, ProblemCodes.PlatformTenant, "The platform tenant cannot be deleted.", "To end everything, stop the server and delete its data folder.");

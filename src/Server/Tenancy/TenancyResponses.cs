@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Limits;
 
 namespace Atoll.Tenancy;
 
@@ -6,6 +7,9 @@ namespace Atoll.Tenancy;
 internal static class TenancyResponses
 {
     public static TenantResponse ToResponse(this Tenant tenant) => new() { Id = tenant.Id, Name = tenant.Name, CreatedUtc = tenant.CreatedUtc };
+
+    public static TenantLimitResponse ToResponse(this TenantLimits limits, string name, TenantLimits defaults) =>
+        new() { Name = name, Value = limits.ValueOf(name), Default = defaults.ValueOf(name) };
 
     public static PrincipalResponse ToResponse(this Principal principal, IEnumerable<string> permissions) => new()
     {

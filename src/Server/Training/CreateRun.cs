@@ -6,6 +6,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Security;
 using Atoll.Registry;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
@@ -16,7 +17,7 @@ namespace Atoll.Training;
 internal static partial class CreateRun
 {
     public static async Task<Results<Accepted<RunResponse>, ProblemHttpResult>> HandleAsync(
-        CreateRunRequest request, PlatformDb db, BlobStore blobs, JobQueue jobs, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
+        CreateRunRequest request, Caller caller, HttpResponse response, PlatformDb db, BlobStore blobs, JobQueue jobs, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
     {
         var model = request.Model ?? request.Dataset;
         var experiment = request.Experiment ?? "default";
@@ -60,9 +61,8 @@ internal static partial class CreateRun
             CreatedUtc = clock.GetUtcNow().UtcDateTime,
         };
         db.Runs().Add(run);
-        jobs.Add(db, TrainingModule.RunJob, run.Id, request.Priority);
-        await db.SaveChangesAsync(cancellationToken);
-        jobs.Announce(TrainRun.Lane);
+        if (await jobs.SaveWithJobAsync(db, caller.TenantId, TrainingModule.RunJob, run.Id, request.Priority, cancellationToken) is { } full)
+            return full.ToResult(response);
         Log.Queued(logger, run.Id, model);
         return TypedResults.Accepted($"/api/v1/runs/{run.Id}", ListRuns.ToWire(run));
     }

@@ -18,6 +18,14 @@ public sealed class TenancyCommandsTests(TestServer server) : IClassFixture<Test
         Assert.Equal("acme", (await JsonAsync("status", created.AdministratorKey.Secret, AtollJson.Default.CallerResponse)).Tenant);
         Assert.Contains(await ListAsync("tenants list", AtollJson.Default.PageTenantResponse), tenant => tenant.Name == "acme");
 
+        await RunAsync("tenants limit acme diskBytesMax 5e9", server.Server.FirstKey!);
+        await RunAsync("tenants show acme", server.Server.FirstKey!);
+        Assert.Matches(@"diskBytesMax +5,000,000,000 +107,374,182,400", _terminal.Out);
+        await RunAsync("tenants limit acme diskBytesMax default", server.Server.FirstKey!);
+        await RunAsync("tenants limit acme diskBytesMax much", server.Server.FirstKey!, code: 2);
+        await RunAsync("tenants limit acme diskBytes 5", server.Server.FirstKey!, code: 1);
+        Assert.Contains("diskBytesMax", _terminal.Error);
+
         await RunAsync("tenants create acme", server.Server.FirstKey!, code: 1);
         Assert.Contains("There is already a tenant 'acme'.", _terminal.Error);
         await RunAsync("tenants delete acme", server.Server.FirstKey!, code: 2);

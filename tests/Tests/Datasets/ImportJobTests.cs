@@ -26,8 +26,8 @@ public sealed class ImportJobTests : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(_clock);
         await _database.AddTenantAsync("ten_a");
-        _queue = new JobQueue(_clock);
-        _blobs = new BlobStore(_database.Services.GetRequiredService<DataFolder>());
+        _queue = new JobQueue(_database.Limits, _clock);
+        _blobs = _database.NewBlobs();
     }
 
     public ValueTask DisposeAsync() => _database.DisposeAsync();
@@ -118,7 +118,7 @@ public sealed class ImportJobTests : IAsyncLifetime
     {
         // The file is there already: nothing is downloaded.
         var handler = new RunImport(
-            db, _database.Services.GetRequiredService<DataFolder>(), _blobs, null!, new ScriptedScopes(_database.Scopes, beforeScope), clock, NullLogger<RunImport>.Instance);
+            db, _database.Services.GetRequiredService<DataFolder>(), _blobs, null!, _database.Limits, new ScriptedScopes(_database.Scopes, beforeScope), clock, NullLogger<RunImport>.Instance);
         return handler.RunAsync(new JobAttempt("job_1", "ten_a", RunImport.Kind, "imp_1", 1, 3), default);
     });
 

@@ -16,7 +16,7 @@ public sealed class BlobStoreTests : IDisposable
     public BlobStoreTests()
     {
         _data = DataFolder.Open(_folder.Path);
-        _blobs = new BlobStore(_data);
+        _blobs = TestDatabase.NewBlobs(_data);
     }
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;

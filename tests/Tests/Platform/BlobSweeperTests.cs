@@ -22,7 +22,7 @@ public sealed class BlobSweeperTests : IDisposable
     public BlobSweeperTests()
     {
         _folder = DataFolder.Open(Path.Combine(_temporary.Path, "data"));
-        _blobs = new BlobStore(_folder);
+        _blobs = TestDatabase.NewBlobs(_folder);
         var services = new ServiceCollection();
         services.AddSingleton(_folder);
         services.AddSqliteDatabase();

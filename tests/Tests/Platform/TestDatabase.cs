@@ -1,7 +1,10 @@
 using Atoll.Platform;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Atoll.Tenancy;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Tests.Platform;
 
@@ -20,6 +23,8 @@ internal sealed class TestDatabase : IAsyncDisposable
         services.AddSingleton(_data);
         services.AddSingleton(clock);
         services.AddSqliteDatabase();
+        services.AddSingleton(Options.Create(new TenantLimits()));
+        services.AddSingleton<TenantLimitsDirectory>();
         configure?.Invoke(services);
         _services = services.BuildServiceProvider();
     }
@@ -27,6 +32,14 @@ internal sealed class TestDatabase : IAsyncDisposable
     public IServiceProvider Services => _services;
 
     public IServiceScopeFactory Scopes => _services.GetRequiredService<IServiceScopeFactory>();
+
+    public TenantLimitsDirectory Limits => _services.GetRequiredService<TenantLimitsDirectory>();
+
+    /// <summary>Blobs in the folder of the database.</summary>
+    public BlobStore NewBlobs() => NewBlobs(_data);
+
+    /// <summary>Blobs without limits.</summary>
+    public static BlobStore NewBlobs(DataFolder folder) => new(folder, new DiskUsage(folder, _ => new TenantLimits()));
 
     public static async Task<TestDatabase> CreateAsync(TimeProvider clock, Action<IServiceCollection>? configure = null)
     {

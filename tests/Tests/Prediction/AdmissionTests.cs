@@ -15,23 +15,41 @@ public sealed class AdmissionTests
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         using var permits = new RunPermits(Options.Create(new PredictionOptions { RunsMax = 1, WaitingMax = 1 }));
-        Assert.True(await permits.EnterAsync(cancellationToken));
-        var second = permits.EnterAsync(cancellationToken).AsTask();
+        Assert.Equal(Admission.Admitted, await permits.EnterAsync("ten_a", 10, cancellationToken));
+        var second = permits.EnterAsync("ten_a", 10, cancellationToken).AsTask();
         Assert.False(second.IsCompleted);
-        Assert.False(await permits.EnterAsync(cancellationToken));
+        Assert.Equal(Admission.Busy, await permits.EnterAsync("ten_a", 10, cancellationToken));
         permits.Leave();
-        Assert.True(await second);
+        Assert.Equal(Admission.Admitted, await second);
 
         // Who gives up makes room for another to wait.
         using var impatient = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var third = permits.EnterAsync(impatient.Token).AsTask();
+        var third = permits.EnterAsync("ten_a", 10, impatient.Token).AsTask();
         await impatient.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => third);
-        var fourth = permits.EnterAsync(cancellationToken).AsTask();
+        var fourth = permits.EnterAsync("ten_a", 10, cancellationToken).AsTask();
         permits.Leave();
-        Assert.True(await fourth);
+        Assert.Equal(Admission.Admitted, await fourth);
         permits.Leave();
-        Assert.True(await permits.EnterAsync(cancellationToken));
+        Assert.Equal(Admission.Admitted, await permits.EnterAsync("ten_a", 10, cancellationToken));
+    }
+
+    [Fact]
+    public async Task A_tenant_cannot_fill_the_waiting_room()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        using var permits = new RunPermits(Options.Create(new PredictionOptions { RunsMax = 1, WaitingMax = 3 }));
+        Assert.Equal(Admission.Admitted, await permits.EnterAsync("ten_a", 2, cancellationToken));
+        var waiting = new List<Task<Admission>> { permits.EnterAsync("ten_a", 2, cancellationToken).AsTask(), permits.EnterAsync("ten_a", 2, cancellationToken).AsTask() };
+        Assert.Equal(Admission.TenantBusy, await permits.EnterAsync("ten_a", 2, cancellationToken));
+        waiting.Add(permits.EnterAsync("ten_b", 2, cancellationToken).AsTask());
+        Assert.DoesNotContain(waiting, task => task.IsCompleted);
+        Assert.Equal(Admission.Busy, await permits.EnterAsync("ten_c", 2, cancellationToken));
+        foreach (var task in waiting)
+        {
+            permits.Leave();
+            Assert.Equal(Admission.Admitted, await task);
+        }
     }
 
     /// <summary>One model runs for long: it holds the only permit until its caller goes away, and only then can another run.</summary>
@@ -76,7 +94,7 @@ public sealed class AdmissionTests
             if (answer.StatusCode == HttpStatusCode.OK) break;
             Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         }
-        Assert.True(await permits.EnterAsync(cancellationToken));
+        Assert.Equal(Admission.Admitted, await permits.EnterAsync("ten_a", 10, cancellationToken));
         permits.Leave();
 
         Task<HttpResponseMessage> PostAsync(string endpoint, CancellationToken token) =>

@@ -21,7 +21,7 @@ public sealed class PredictionStressTests(ITestOutputHelper output)
         var cancellationToken = TestContext.Current.CancellationToken;
 
         // Room for about four of the six versions, each of 400 KB.
-        await using var server = new TestServer { Settings = ["--Deployments:CacheBytesMax=2600000"] };
+        await using var server = new TestServer { Settings = ["--Deployments:CacheBytesMax=2600000", "--TenantLimits:ModelCacheShare=1"] };
         await server.InitializeAsync();
         var (tenant, client) = await server.CreateTenantAsync();
         for (var version = 1; version <= versions; version++)

@@ -204,6 +204,33 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_tenant_makes_room_among_its_own_models_and_is_refused_when_those_are_in_use()
+    {
+        await using var cache = NewCache();
+        var models = new Models { WeightBytes = 100_000, TenantBytesMax = 600_000 };
+        (await cache.GetAsync(new ModelKey("other", "1"), models.LoadAsync, CancellationToken.None)).Dispose();
+        for (var i = 2; i < 12; i++) (await cache.GetAsync(new ModelKey("acme", $"{i}"), models.LoadAsync, CancellationToken.None)).Dispose();
+
+        // The other tenant's was used longest ago, but is not what makes room.
+        Assert.True(cache.TryGet(new ModelKey("other", "1"), out var others));
+        others.Dispose();
+        Assert.False(cache.TryGet(new ModelKey("acme", "2"), out _));
+        Assert.True(cache.TryGet(new ModelKey("acme", "11"), out var last));
+        Assert.True(cache.Snapshot().Evictions > 0);
+        last.Dispose();
+
+        var leases = new List<ModelLease>();
+        var full = await Assert.ThrowsAsync<ModelCacheFullException>(async () =>
+        {
+            for (var i = 2; i < 12; i++) leases.Add(await cache.GetAsync(new ModelKey("acme", $"{i}"), models.LoadAsync, CancellationToken.None));
+        });
+        Assert.True(full.OfTenant);
+        (await cache.GetAsync(new ModelKey("other", "12"), models.LoadAsync, CancellationToken.None)).Dispose();
+        foreach (var lease in leases) lease.Dispose();
+        (await cache.GetAsync(new ModelKey("acme", "12"), models.LoadAsync, CancellationToken.None)).Dispose();
+    }
+
+    [Fact]
     public async Task Stress_of_hits_loads_evictions_removals_and_failures_keeps_every_promise()
     {
         var seed = Environment.TickCount;
@@ -274,6 +301,8 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
 
         public int WeightBytes { get; init; } = 100;
 
+        public long TenantBytesMax { get; init; } = long.MaxValue;
+
         public HashSet<string> Failing { get; } = [];
 
         public int Loads => Volatile.Read(ref _loads);
@@ -299,7 +328,7 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
                 if (Gate is not null) await Gate.Task.WaitAsync(cancellationToken);
                 await Task.Yield();
                 if (Failing.Contains(key.Digest)) throw new IOException("the disk is on fire");
-                return new ModelContent(_built.GetOrAdd(key.Digest, Build), Signature, OnnxSessionOptions.Default);
+                return new ModelContent(_built.GetOrAdd(key.Digest, Build), Signature, OnnxSessionOptions.Default) { TenantBytesMax = TenantBytesMax };
             }
             finally
             {

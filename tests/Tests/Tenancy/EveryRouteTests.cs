@@ -24,6 +24,8 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/tenants/{tenant}"] = Attack.Forbidden(),
         ["DELETE /api/v1/tenants/{tenant}"] = Attack.Forbidden(),
         ["POST /api/v1/tenants/{tenant}/keys"] = Attack.Forbidden(),
+        ["PUT /api/v1/tenants/{tenant}/limits/{limit}"] = Attack.Forbidden("""{ "value": 1 }"""),
+        ["DELETE /api/v1/tenants/{tenant}/limits/{limit}"] = Attack.Forbidden(),
         ["POST /api/v1/principals"] = Attack.Creating("""{ "name": "attackers-principal", "email": "victim@example.com" }"""),
         ["GET /api/v1/principals"] = Attack.Own,
         ["GET /api/v1/principals/{principal}"] = Attack.NotFound(),

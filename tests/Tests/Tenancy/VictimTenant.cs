@@ -8,6 +8,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Atoll.Promotion;
 using Atoll.Registry;
 using Atoll.Tenancy;
@@ -31,7 +32,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
     public string TenantId => tenant.Tenant.Id;
 
     /// <summary>Words that no answer to another tenant may hold.</summary>
-    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission" or "sample")).Select(value => value.Value);
+    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission" or "sample" or "limit")).Select(value => value.Value);
 
     /// <summary>A second one in the same server, whose ids differ.</summary>
     public static Task<VictimTenant> CreateOtherAsync(TestServer server) => CreateAsync(server, "bystander");
@@ -55,6 +56,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             new RefreshToken { Id = $"rft_{mark}", PrincipalId = principal.Id, Hash = ApiKeys.HashOf($"atr_{mark}"), CreatedUtc = Then },
             new RepeatableRequest { PrincipalId = principal.Id, Key = "victim-key", Status = 201, Digest = "x", ExpiresUtc = DateTime.MaxValue },
             new Job { Id = $"job_{mark}", Kind = TrainRun.Kind, Lane = "victim's lane", Subject = $"run_{mark}", State = JobState.Queued, AttemptsMax = 1, CreatedUtc = Then, NotBeforeUtc = DateTime.MaxValue },
+            new TenantLimitOverride { Name = "datasetsMax", Value = 999 },
             new JobUsage { Lane = "victim's lane", Seconds = 1, UpdatedUtc = Then },
             new Dataset { Id = $"dst_{mark}", Name = "victim-dataset", Type = "tabular", CreatedUtc = Then, LatestVersion = 1 },
             new DatasetVersion
@@ -89,6 +91,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
         {
             Values = new Dictionary<string, string>
             {
+                ["limit"] = "datasetsMax",
                 ["tenant"] = tenant.Tenant.Name,
                 ["principal"] = "victim-principal",
                 ["permission"] = Permissions.DatasetsRead,

@@ -18,7 +18,7 @@ public sealed class CancelRunTests : IAsyncLifetime
     {
         _database = await TestDatabase.CreateAsync(_clock);
         await _database.AddTenantAsync("ten_a");
-        _queue = new JobQueue(_clock);
+        _queue = new JobQueue(_database.Limits, _clock);
     }
 
     public ValueTask DisposeAsync() => _database.DisposeAsync();

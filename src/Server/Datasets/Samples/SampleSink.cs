@@ -82,7 +82,7 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
         {
             if (!problems.IsFatal)
             {
-                problems.Fatal(new ImportProblem(ImportProblemCodes.TooManySamples, $"There are more than {settings.Limits.SamplesMax:N0} samples. Upload fewer.", files[place.File].Name, LineOf(place), place.Entry));
+                problems.Fatal(new ImportProblem(ImportProblemCodes.TooManySamples, $"There are more than {settings.Limits.SamplesMax:N0} samples, the tenant's limit 'rowsPerUploadMax'. Upload them as several versions, or ask the platform's administrator to raise it.", files[place.File].Name, LineOf(place), place.Entry));
             }
 
             return;

@@ -6,7 +6,7 @@ namespace Atoll.Platform.Blobs;
 
 /// <summary>Bytes named by their SHA-256, immutable, kept apart by tenant, in files below the data folder.</summary>
 /// <remarks>A blob is either whole or absent: it is written to a temporary file, flushed, and renamed.</remarks>
-internal sealed class BlobStore(DataFolder folder)
+internal sealed class BlobStore(DataFolder folder, DiskUsage usage)
 {
     private const int BufferBytes = 1 << 20;
 
@@ -18,7 +18,8 @@ internal sealed class BlobStore(DataFolder folder)
     private readonly ConcurrentDictionary<string, bool> _durableFolders = new();
 
     /// <summary>Begins a blob; nothing of it can be seen before <see cref="BlobWriter.CommitAsync"/>.</summary>
-    public BlobWriter Create(string tenantId) => new(this, tenantId, folder.NewTemporaryFile());
+    /// <remarks>Writing throws <see cref="Limits.LimitReachedException"/> when the tenant may keep no more bytes.</remarks>
+    public BlobWriter Create(string tenantId) => new(this, usage, tenantId, folder.NewTemporaryFile());
 
     /// <summary>Stores all of a stream.</summary>
     public async Task<BlobReference> WriteAsync(string tenantId, Stream content, CancellationToken cancellationToken)
@@ -68,12 +69,14 @@ internal sealed class BlobStore(DataFolder folder)
     {
         // The same bytes may be stored again at any moment, and their writer is about to name them.
         var file = new FileInfo(PathOf(tenantId, digest));
+        usage.BytesOf(tenantId); // counted before it changes
         lock (PublishingOf(digest))
         {
             file.Refresh();
             if (!file.Exists || file.LastWriteTimeUtc >= youngestUtc) return 0;
             var bytes = file.Length;
             file.Delete();
+            usage.Release(tenantId, bytes);
             return bytes;
         }
     }
@@ -84,6 +87,7 @@ internal sealed class BlobStore(DataFolder folder)
         var path = Path.Combine(folder.Blobs, tenantId);
         if (Directory.Exists(path)) Directory.Delete(path, recursive: true);
         _durableFolders.Clear();
+        usage.Forget(tenantId);
     }
 
     private Lock PublishingOf(string digest) => _publishing[digest[0] % _publishing.Length];
@@ -109,7 +113,14 @@ internal sealed class BlobStore(DataFolder folder)
             if (_durableFolders.Count >= DurableFoldersMax) _durableFolders.Clear();
             _durableFolders[directory] = true;
         }
-        lock (PublishingOf(digest)) DurableFiles.Publish(temporary, path);
+        lock (PublishingOf(digest))
+        {
+            var isKept = File.Exists(path);
+            DurableFiles.Publish(temporary, path);
+
+            // The writer took room for bytes that were there already.
+            if (isKept) usage.Release(tenantId, bytes);
+        }
         return new BlobReference(digest, bytes);
     }
 }
@@ -127,19 +138,22 @@ internal sealed class BlobCorruptException(string digest, string actual)
 internal sealed class BlobWriter : IAsyncDisposable
 {
     private readonly BlobStore _store;
+    private readonly DiskUsage _usage;
     private readonly string _tenantId;
     private readonly string _temporary;
     private readonly FileStream _file;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private bool _committed;
+    private long _reserved;
 
-    internal BlobWriter(BlobStore store, string tenantId, string temporary)
+    internal BlobWriter(BlobStore store, DiskUsage usage, string tenantId, string temporary)
     {
         _store = store;
+        _usage = usage;
         _tenantId = tenantId;
         _temporary = temporary;
         _file = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 1 << 16, FileOptions.Asynchronous);
-        Stream = new HashingStream(_file, _hash);
+        Stream = new CountingStream(_file, _hash, Reserve);
     }
 
     /// <summary>Where the bytes go.</summary>
@@ -163,11 +177,20 @@ internal sealed class BlobWriter : IAsyncDisposable
     {
         await _file.DisposeAsync();
         _hash.Dispose();
-        if (!_committed) File.Delete(_temporary);
+        if (_committed) return;
+        File.Delete(_temporary);
+        _usage.Release(_tenantId, _reserved);
+        _reserved = 0;
     }
 
-    /// <summary>Passes bytes on and hashes them on the way.</summary>
-    private sealed class HashingStream(Stream inner, IncrementalHash hash) : Stream
+    private void Reserve(int bytes)
+    {
+        _usage.Reserve(_tenantId, bytes);
+        _reserved += bytes;
+    }
+
+    /// <summary>Passes bytes on; counts and hashes them on the way.</summary>
+    private sealed class CountingStream(Stream inner, IncrementalHash hash, Action<int> reserve) : Stream
     {
         public override bool CanRead => false;
 
@@ -183,12 +206,14 @@ internal sealed class BlobWriter : IAsyncDisposable
 
         public override void Write(ReadOnlySpan<byte> buffer)
         {
+            reserve(buffer.Length);
             hash.AppendData(buffer);
             inner.Write(buffer);
         }
 
         public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
         {
+            reserve(buffer.Length);
             hash.AppendData(buffer.Span);
             return inner.WriteAsync(buffer, cancellationToken);
         }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
+using Atoll.Platform.Limits;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
@@ -24,6 +25,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         }
         var problem = exception switch
         {
+            LimitReachedException limit => limit.Problem,
             BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
                 "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),
             BadHttpRequestException bad when UnreadParameter().Match(bad.Message) is { Success: true } parameter => HttpProblems.InvalidField(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Atoll.Contracts;
 using Microsoft.AspNetCore.Http.HttpResults;
 
@@ -15,6 +16,21 @@ internal sealed record Problem(int Status, string Code, string Detail, string? R
 
     /// <summary>Further members of the document.</summary>
     public IReadOnlyDictionary<string, object?>? Extensions { get; init; }
+
+    /// <summary>When it is worth another try, for refusals that pass by themselves.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>The answer of a handler, with <see cref="RetryAfter"/> among its headers.</summary>
+    public ProblemHttpResult ToResult(HttpResponse response)
+    {
+        WriteHeaders(response);
+        return ToResult();
+    }
+
+    public void WriteHeaders(HttpResponse response)
+    {
+        if (RetryAfter is { } wait) response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+    }
 
     public ProblemHttpResult ToResult()
     {

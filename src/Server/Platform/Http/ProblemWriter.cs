@@ -8,6 +8,7 @@ internal static class ProblemWriter
 {
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
+        problem.WriteHeaders(context.Response);
         if (IsOpenInference(context.Request.Path))
         {
             // Open Inference Protocol: any error is {"error": text}.

@@ -1,11 +1,13 @@
 using System.Collections.Concurrent;
 using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Limits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Platform.Jobs;
 
 /// <summary>Puts jobs in line, hands them out by fair share between tenants, and takes back what a dead worker held.</summary>
-internal sealed class JobQueue(TimeProvider clock)
+internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
 {
     /// <summary>How long a worker owns a job without saying that it still lives.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
@@ -35,6 +37,31 @@ internal sealed class JobQueue(TimeProvider clock)
         return job;
     }
 
+    /// <summary>Saves the caller's unit of work together with a job, unless as many jobs of the tenant wait as may.</summary>
+    public async Task<Problem?> SaveWithJobAsync(
+        PlatformDb db, string tenantId, JobKind kind, string subject, int priority, CancellationToken cancellationToken)
+    {
+        // Counted and saved in one transaction: many requests at once must not pass the limit together.
+        await using (var transaction = await db.Database.BeginTransactionAsync(cancellationToken))
+        {
+            if (await CheckRoomAsync(db, tenantId, cancellationToken) is { } full) return full;
+            Add(db, kind, subject, priority);
+            await db.SaveChangesAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+        Announce(kind.Lane);
+        return null;
+    }
+
+    /// <summary>Why another job of the tenant would be refused now; null when it would not. Asked before an upload is read.</summary>
+    public async Task<Problem?> CheckRoomAsync(PlatformDb db, string tenantId, CancellationToken cancellationToken)
+    {
+        var most = limits.Of(tenantId);
+        return await db.Jobs().CountAsync(job => job.TenantId == tenantId && job.State == JobState.Queued, cancellationToken) >= most.QueuedJobsMax
+            ? LimitProblems.TooManyQueuedJobs(most)
+            : null;
+    }
+
     /// <summary>Wakes a worker of the lane.</summary>
     public void Announce(string lane) => ArrivalsOf(lane).Release();
 
@@ -44,7 +71,7 @@ internal sealed class JobQueue(TimeProvider clock)
 
     /// <summary>Takes the next job of a lane, or null.</summary>
     /// <remarks>
-    /// The tenant with the fewest running jobs goes first, then the one that used the least lately; inside a tenant
+    /// Tenants that run as many as they may are passed over. The tenant with the fewest running jobs goes first, then the one that used the least lately; inside a tenant
     /// priority, then age. So a tenant with a thousand jobs cannot hold up one with a single job.
     /// </remarks>
     public async Task<Job?> ClaimAsync(PlatformDb db, string lane, string owner, CancellationToken cancellationToken)
@@ -60,13 +87,15 @@ internal sealed class JobQueue(TimeProvider clock)
             .Select(job => job.TenantId).Distinct().ToListAsync(cancellationToken);
         if (waiting.Count == 0) return null;
 
-        var running = await jobs.Where(job => job.State == JobState.Running)
-            .GroupBy(job => job.TenantId).Select(group => new { TenantId = group.Key, Count = group.Count() })
-            .ToDictionaryAsync(row => row.TenantId, row => row.Count, cancellationToken);
+        var running = await db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(job => job.State == JobState.Running)
+            .GroupBy(job => job.TenantId).Select(group => new { TenantId = group.Key, Count = group.Count(), InLane = group.Count(job => job.Lane == lane) })
+            .ToDictionaryAsync(row => row.TenantId, cancellationToken);
+        waiting.RemoveAll(id => running.GetValueOrDefault(id)?.Count >= limits.Of(id).RunningJobsMax);
+        if (waiting.Count == 0) return null;
         var usages = await db.JobUsages().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(usage => usage.Lane == lane)
             .ToDictionaryAsync(usage => usage.TenantId, usage => Decayed(usage, now), cancellationToken);
         var tenant = waiting
-            .OrderBy(id => running.GetValueOrDefault(id))
+            .OrderBy(id => running.GetValueOrDefault(id)?.InLane ?? 0)
             .ThenBy(id => usages.GetValueOrDefault(id))
             .ThenBy(id => id, StringComparer.Ordinal)
             .First();

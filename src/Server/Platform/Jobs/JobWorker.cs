@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Platform.Jobs;
@@ -116,7 +117,7 @@ internal sealed partial class JobWorker(
         {
             state = JobState.Cancelled;
         }
-        catch (JobRefusedException refusal)
+        catch (Exception refusal) when (refusal is JobRefusedException or LimitReachedException)
         {
             (state, error) = (JobState.Failed, refusal.Message);
         }

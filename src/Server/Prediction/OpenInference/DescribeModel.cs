@@ -20,7 +20,7 @@ internal static class DescribeModel
         var (route, missing) = await FindAsync(routes, caller.TenantId, model, version, cancellationToken);
         if (route is null)
         {
-            await OpenInferenceProblems.WriteAsync(context, missing!);
+            await ProblemWriter.WriteAsync(context, missing!);
             return;
         }
         var versions = await db.ModelVersions().Join(db.Models(), v => v.ModelId, m => m.Id, (v, m) => new { v.Number, m.Name })
@@ -45,7 +45,7 @@ internal static class DescribeModel
         HttpContext context, string model, string? version, Caller caller, RouteTable routes, CancellationToken cancellationToken)
     {
         var (route, missing) = await FindAsync(routes, caller.TenantId, model, version, cancellationToken);
-        if (route is null) await OpenInferenceProblems.WriteAsync(context, missing!);
+        if (route is null) await ProblemWriter.WriteAsync(context, missing!);
     }
 
     /// <summary>The version behind a name of the protocol, or why there is none.</summary>

@@ -22,7 +22,7 @@ internal static class Infer
         var problem = route is null ? missing : CheckHeaders(context.Request) ?? await AnswerAsync(context, route, models, runner, work, cancellationToken);
         if (problem is not null)
         {
-            await OpenInferenceProblems.WriteAsync(context, problem);
+            await ProblemWriter.WriteAsync(context, problem);
             return;
         }
         context.Response.ContentType = "application/json";
@@ -47,9 +47,9 @@ internal static class Infer
         {
             lease = await models.GetAsync(route, cancellationToken);
         }
-        catch (ModelCacheFullException)
+        catch (ModelCacheFullException full)
         {
-            return OpenInferenceProblems.NoRoom();
+            return models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom();
         }
         using var leased = lease;
         using var request = new InferRequest(route.Endpoint, lease.Session);
@@ -67,13 +67,13 @@ internal static class Infer
         OnnxTensor[]? outputs;
         try
         {
-            outputs = await runner.RunAsync(lease.Session, request.Inputs, cancellationToken);
+            (outputs, var busy) = await runner.RunAsync(route.TenantId, lease.Session, request.Inputs, cancellationToken);
+            if (outputs is null) return busy;
         }
         catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
         {
             return OpenInferenceProblems.Invalid($"model '{route.Endpoint}' could not be run on these inputs: {failure.Message}");
         }
-        if (outputs is null) return OpenInferenceProblems.Busy();
         try
         {
             return Write(route, request, lease.Session, outputs, work);

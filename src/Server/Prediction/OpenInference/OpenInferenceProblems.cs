@@ -16,22 +16,14 @@ internal static partial class OpenInferenceProblems
 
     public static Problem Unsupported(string text) => new(501, ProblemCodes.InvalidField, text);
 
-    public static Problem Busy() => new(503, ProblemCodes.Busy, "Exceeds maximum queue size: too many predictions wait already.");
-
-    public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.");
+    public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
     /// <summary>Answers a path or a method that the protocol does not have.</summary>
     public static Task RefuseAsync(HttpContext context)
     {
-        if (!KnownPath().IsMatch(context.Request.Path)) return WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
+        if (!KnownPath().IsMatch(context.Request.Path)) return ProblemWriter.WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
         context.Response.Headers.Allow = context.Request.Path.Value!.TrimEnd('/').EndsWith("/infer", StringComparison.Ordinal) ? "POST" : "GET";
-        return WriteAsync(context, new Problem(405, ProblemCodes.MethodNotAllowed, "Method Not Allowed"));
-    }
-
-    public static Task WriteAsync(HttpContext context, Problem problem)
-    {
-        if (problem.Status == StatusCodes.Status503ServiceUnavailable) context.Response.Headers.RetryAfter = "1";
-        return ProblemWriter.WriteAsync(context, problem);
+        return ProblemWriter.WriteAsync(context, new Problem(405, ProblemCodes.MethodNotAllowed, "Method Not Allowed"));
     }
 
     [GeneratedRegex(@"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer))?/?\z", RegexOptions.CultureInvariant)]

@@ -15,7 +15,7 @@ public sealed class JobQueueTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _database = await TestDatabase.CreateAsync(_clock);
-        _queue = new JobQueue(_clock);
+        _queue = new JobQueue(_database.Limits, _clock);
         foreach (var tenant in (string[])["ten_a", "ten_b", "ten_c"]) await _database.AddTenantAsync(tenant);
     }
 

@@ -140,6 +140,15 @@ CREATE TABLE "runs" (
 );
 
 
+CREATE TABLE "tenant_limits" (
+    "TenantId" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Value" REAL NOT NULL,
+    CONSTRAINT "PK_tenant_limits" PRIMARY KEY ("TenantId", "Name"),
+    CONSTRAINT "FK_tenant_limits_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "dataset_versions" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_dataset_versions" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
