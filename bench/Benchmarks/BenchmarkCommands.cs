@@ -5,7 +5,8 @@ internal static class BenchmarkCommands
 {
     private const string Usage = """
         accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
-            trains on the folder's datasets and measures on their test splits
+            trains on the folder's datasets and measures on their test splits; tabular: [--seeds 1,2,3] tells the mean of several
+            trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
         first-prediction [--models 10]
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]

@@ -17,6 +17,9 @@ public sealed record ModelSignature
     /// <summary>Columns of the training data that the model does not read, such as ids; they may stand in a row and are skipped.</summary>
     public IReadOnlyList<string>? Unread { get; init; }
 
+    /// <summary>Those of <see cref="Unread"/> that give the target away, so that a model that reads them would look better than it is.</summary>
+    public IReadOnlyList<string>? Leaks { get; init; }
+
     /// <summary>Cells that count as empty in rows of csv and in JSON texts, as in the import of the training data; null for those that imports take by default.</summary>
     public IReadOnlyList<string>? MissingMarkers { get; init; }
 
@@ -45,6 +48,15 @@ public sealed record TensorSpec
 
     /// <summary>A value as it occurred in the training data, to show in messages and snippets.</summary>
     public string? Example { get; init; }
+
+    /// <summary>The column's share in what the model goes by, 0 to 1; all columns add up to 1.</summary>
+    public double? Importance { get; init; }
+
+    /// <summary>The share of the training rows that have no value in the column.</summary>
+    public double? MissingShare { get; init; }
+
+    /// <summary>All values that the training data has in a column of categories, where they are few.</summary>
+    public IReadOnlyList<string>? Values { get; init; }
 }
 
 /// <summary>Semantic types of table columns.</summary>

@@ -26,6 +26,43 @@ public sealed record PredictResponse
     public required int Version { get; init; }
 
     public required IReadOnlyList<Prediction> Predictions { get; init; }
+
+    /// <summary>Why some of the predictions deserve less trust than the model's scores suggest; absent when nothing speaks against them.</summary>
+    public IReadOnlyList<PredictionWarning>? Warnings { get; init; }
+}
+
+/// <summary>Something that the model could not go by, or had to go without.</summary>
+public sealed record PredictionWarning
+{
+    /// <summary>One of <see cref="PredictionWarningCodes"/>.</summary>
+    public required string Code { get; init; }
+
+    public required string Message { get; init; }
+
+    /// <summary>The first place: <c>rows[3].city</c>, <c>texts[0]</c>.</summary>
+    public required string Field { get; init; }
+
+    /// <summary>Samples that it is about.</summary>
+    public required int Samples { get; init; }
+
+    /// <summary>Columns that it is about, the most important first, up to ten.</summary>
+    public IReadOnlyList<string>? Columns { get; init; }
+}
+
+/// <summary>Kinds of warnings beside predictions.</summary>
+public static class PredictionWarningCodes
+{
+    /// <summary>Columns that matter and that were hardly ever missing in the training data have no value.</summary>
+    public const string ColumnsLeftOut = "columns-left-out";
+
+    /// <summary>A category that the training data does not have.</summary>
+    public const string ValueNotSeen = "value-not-seen";
+
+    /// <summary>A column was sent that gave the target away in the training data; the model does not read it.</summary>
+    public const string LeakIgnored = "leak-ignored";
+
+    /// <summary>A text without anything that the training texts have.</summary>
+    public const string NothingKnown = "nothing-known";
 }
 
 /// <summary>What is predicted for one sample.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json.Nodes;
 using Atoll.Client;
 using Atoll.Contracts;
 using Spectre.Console;
@@ -10,6 +11,8 @@ internal static class ModelCommands
 {
     public static Noun Create() =>
         new("models", "See models and their versions, download them, name them.", List(), Show(), Versions(), Report(), Download(), Alias(), Promotions(), Delete());
+
+    private const int DroppedColumnsShown = 20;
 
     private static Argument<string> ModelArgument() => new("model") { Description = "Name of the model." };
 
@@ -138,11 +141,23 @@ internal static class ModelCommands
                 if (report.Preparation is not null)
                 {
                     console.WriteLine();
+                    Dropped(console, report.Preparation);
                     console.WriteLine("How columns were prepared: add --output json.");
                 }
             });
             return ExitCodes.Done;
         });
+    }
+
+    /// <summary>Says which columns were not learned from and why; those that give the target away come first, as they surprise most.</summary>
+    private static void Dropped(IAnsiConsole console, JsonObject preparation)
+    {
+        var dropped = (preparation["columns"] as JsonArray ?? []).Where(entry => entry?["dropped"] is not null).OrderBy(entry => entry!["leak"] is null).ToList();
+        if (dropped.Count == 0) return;
+        console.WriteLine("Columns that were not learned from:");
+        foreach (var entry in dropped.Take(DroppedColumnsShown)) console.WriteLine($"  {entry!["name"]}: {entry["dropped"]}.");
+        if (dropped.Count > DroppedColumnsShown) console.WriteLine($"  and {dropped.Count - DroppedColumnsShown} more; all are in --output json.");
+        console.WriteLine();
     }
 
     private static Verb Download()

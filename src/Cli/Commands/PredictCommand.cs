@@ -112,6 +112,11 @@ internal static class PredictCommand
             grid.Row(sample, prediction.Label, labels.Count > 0 ? Words.Percent(labels[0].Probability) : "", Others(labels.Skip(1)));
         }
         grid.Write(console);
+        if (answer.Warnings is { Count: > 0 } warnings)
+        {
+            console.WriteLine();
+            foreach (var warning in warnings) console.MarkupLine($"[yellow]![/] {warning.Message.EscapeMarkup()}");
+        }
 
         static string Number(double? value) => value is { } known ? Words.Value(known) : "";
         static string Others(IEnumerable<LabelProbability> labels) =>

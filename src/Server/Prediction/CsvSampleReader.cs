@@ -22,9 +22,9 @@ internal static class CsvSampleReader
         if (!reader.Read()) return PredictionProblems.Empty(plan, "csv");
         if (FaultOf(reader, plan) is { } broken) return broken;
 
-        var (columns, problem) = ReadHeader(reader, plan, ignoreUnknown);
-        if (columns is null) return problem;
         samples.Begin(plan.Columns.Count, plan.ListName);
+        var (columns, problem) = ReadHeader(reader, plan, ignoreUnknown, samples);
+        if (columns is null) return problem;
         while (reader.Read())
         {
             if (SampleLimits.Check(plan, options, samples) is { } tooMany) return tooMany;
@@ -34,7 +34,7 @@ internal static class CsvSampleReader
         return samples.Count == 0 ? PredictionProblems.Empty(plan, "csv") : null;
     }
 
-    private static (int[]? Columns, Problem? Problem) ReadHeader(CsvReader reader, SamplePlan plan, bool ignoreUnknown)
+    private static (int[]? Columns, Problem? Problem) ReadHeader(CsvReader reader, SamplePlan plan, bool ignoreUnknown, SampleBatch samples)
     {
         var columns = new int[reader.FieldCount];
         var seen = new HashSet<int>();
@@ -49,6 +49,7 @@ internal static class CsvSampleReader
             {
                 if (!ignoreUnknown && !plan.IsUnread(reader[i])) return (null, PredictionProblems.UnknownColumn(plan, reader[i].ToString(), reader[i].ToString()));
                 columns[i] = Skipped;
+                if (plan.IsLeak(reader[i])) samples.AddLeak(reader[i]);
             }
             else if (!seen.Add(columns[i]))
             {

@@ -149,6 +149,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             if (position < plan.Columns.Count) _order[position] = column;
             return column;
         }
+        if (plan.IsLeak(name)) samples.AddLeak(name);
         return ignoreUnknown || plan.IsUnread(name) ? Skipped : Refused;
     }
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Text;
 using System.Text;
 using System.Text.Json;
+using Atoll.Contracts;
 using Atoll.Platform.Http;
 using Atoll.Serving.Onnx;
 
@@ -35,8 +36,32 @@ internal sealed class PredictionAnswer
     {
         if (_csv) return;
         _work.Json.WriteEndArray();
+        WriteWarnings(PredictionWarnings.Find(_plan, _work.Samples));
         _work.Json.WriteEndObject();
         _work.Json.Flush();
+    }
+
+    private void WriteWarnings(List<PredictionWarning> warnings)
+    {
+        if (warnings.Count == 0) return;
+        var json = _work.Json;
+        json.WriteStartArray("warnings"u8);
+        foreach (var warning in warnings)
+        {
+            json.WriteStartObject();
+            json.WriteString("code"u8, warning.Code);
+            json.WriteString("message"u8, warning.Message);
+            json.WriteString("field"u8, warning.Field);
+            json.WriteNumber("samples"u8, warning.Samples);
+            if (warning.Columns is { } columns)
+            {
+                json.WriteStartArray("columns"u8);
+                foreach (var column in columns) json.WriteStringValue(column);
+                json.WriteEndArray();
+            }
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
     }
 
     private void BeginJson()

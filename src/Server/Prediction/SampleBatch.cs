@@ -18,6 +18,9 @@ internal sealed class SampleBatch
     /// <summary>How a sample is called in messages: <c>rows</c>, so that the fourth is <c>rows[3]</c>.</summary>
     public string ListName { get; private set; } = "";
 
+    /// <summary>Columns that were sent although they are not read because they give the target away, with the first sample that has them.</summary>
+    public List<(string Column, int Sample)> Leaks { get; } = [];
+
     /// <summary>Empties the batch for samples of so many values each.</summary>
     public void Begin(int columns, string listName)
     {
@@ -25,6 +28,7 @@ internal sealed class SampleBatch
         _used = 0;
         Count = 0;
         ListName = listName;
+        Leaks.Clear();
     }
 
     /// <summary>Adds a sample; all its values are missing until they are set.</summary>
@@ -70,6 +74,23 @@ internal sealed class SampleBatch
         cell.Start = _used;
         cell.Length = length;
         _used += length;
+    }
+
+    /// <summary>Remembers that the newest sample has a column that gives the target away.</summary>
+    public void AddLeak(ReadOnlySpan<char> column)
+    {
+        foreach (var (name, _) in Leaks)
+        {
+            if (column.SequenceEqual(name)) return;
+        }
+        Leaks.Add((column.ToString(), Math.Max(0, Count - 1)));
+    }
+
+    /// <summary>Whether a sample has no value in a column.</summary>
+    public bool IsMissing(int sample, int column)
+    {
+        ref var cell = ref _cells[sample * _columns + column];
+        return cell.Length == 0 && float.IsNaN(cell.Number);
     }
 
     public float Number(int sample, int column) => _cells[sample * _columns + column].Number;

@@ -16,10 +16,17 @@ internal sealed class SamplePlan
 {
     private const int ExampleColumnsMax = 40;
 
+    // A column below this share says so little that its absence is not worth a word.
+    private const double ImportanceLeast = 0.01;
+
+    // Rows that lack a value so seldom say little about what its absence means.
+    private const double MissingShareMost = 0.01;
+
     private static readonly ConditionalWeakTable<Route, SamplePlan> Plans = [];
 
     private readonly FrozenDictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _columns;
     private readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> _unread;
+    private readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> _leaks;
     private OutputPlan? _outputs;
 
     private SamplePlan(Route route)
@@ -30,6 +37,14 @@ internal sealed class SamplePlan
             .GetAlternateLookup<ReadOnlySpan<char>>();
         _unread = (route.Signature.Unread ?? []).Append(route.Signature.Target).OfType<string>().ToFrozenSet(StringComparer.Ordinal)
             .GetAlternateLookup<ReadOnlySpan<char>>();
+        _leaks = (route.Signature.Leaks ?? []).ToFrozenSet(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
+        ExpectedColumns =
+        [
+            .. Enumerable.Range(0, Columns.Count)
+                .Where(i => Columns[i].Importance >= ImportanceLeast && route.Signature.Inputs[i].MissingShare < MissingShareMost)
+                .OrderByDescending(i => Columns[i].Importance),
+        ];
+        KnownColumns = [.. Enumerable.Range(0, Columns.Count).Where(i => Columns[i].Values is not null)];
         MissingMarkers = new MissingMarkers(route.Signature.MissingMarkers);
         Labels = [.. (route.Signature.Labels ?? []).Select(label => JsonEncodedText.Encode(label, JsonText.Encoder))];
         ListName = route.Signature.SampleType switch
@@ -53,6 +68,12 @@ internal sealed class SamplePlan
     /// <summary>Columns of a row; for texts and images the only input.</summary>
     public IReadOnlyList<SampleColumn> Columns { get; }
 
+    /// <summary>Columns that matter and that training rows nearly always have, the most important first.</summary>
+    public int[] ExpectedColumns { get; }
+
+    /// <summary>Columns of which all values of the training data are known.</summary>
+    public int[] KnownColumns { get; }
+
     /// <summary>What stands for no value in the cells of a row.</summary>
     public MissingMarkers MissingMarkers { get; }
 
@@ -75,6 +96,9 @@ internal sealed class SamplePlan
 
     /// <summary>What stands in the data that the model comes from may stand in a row, too: the column that was learned, and ids, say.</summary>
     public bool IsUnread(ReadOnlySpan<char> name) => _unread.Contains(name);
+
+    /// <summary>One of those gave the target away in the training data.</summary>
+    public bool IsLeak(ReadOnlySpan<char> name) => _leaks.Contains(name);
 
     /// <summary>The column that was probably meant, or null when nothing is like it.</summary>
     public string? NearestColumn(string name) => Spelling.Nearest(name, Columns.Select(column => column.Name));
@@ -106,6 +130,7 @@ internal sealed class SampleColumn
 {
     private readonly byte[] _true;
     private readonly byte[] _false;
+    private readonly FrozenSet<string>.AlternateLookup<ReadOnlySpan<char>> _values;
 
     public SampleColumn(TensorSpec input)
     {
@@ -114,6 +139,9 @@ internal sealed class SampleColumn
         IsNumber = input.Datatype == "FP32";
         Type = input.ColumnType;
         Example = input.Example;
+        Importance = input.Importance ?? 0;
+        Values = input.Values;
+        _values = (input.Values ?? []).ToFrozenSet(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
         HasDecimalComma = input.Format == ColumnFormats.DecimalComma;
         TakesBooleans = Type == ColumnTypes.Boolean || (!IsNumber && Type != ColumnTypes.Text && CellValues.BooleanPair(Example ?? "") is >= 0 and < 5);
         var (whenTrue, whenFalse) = BooleanWords(Example ?? "");
@@ -131,6 +159,15 @@ internal sealed class SampleColumn
     public string? Type { get; }
 
     public string? Example { get; }
+
+    /// <summary>Share in what the model goes by; 0 when the trainer did not say.</summary>
+    public double Importance { get; }
+
+    /// <summary>All values of the training data; null for columns of which they are not known.</summary>
+    public IReadOnlyList<string>? Values { get; }
+
+    /// <summary>The training data has this value.</summary>
+    public bool Knows(ReadOnlySpan<char> value) => _values.Contains(value);
 
     /// <summary>Numbers in text have a comma before their fraction, as in the training data.</summary>
     public bool HasDecimalComma { get; }

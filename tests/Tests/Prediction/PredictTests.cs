@@ -38,6 +38,56 @@ public sealed class PredictTests(PredictionServer server) : IClassFixture<Predic
         Assert.Equal([true, false], labels.Select(label => label.Selected!.Value));
     }
 
+    [Theory]
+    [InlineData("""[{"age":60,"city":"Rome"}]""")]
+    [InlineData("""[{"age":60,"city":"Rome","id":7},{"age":1,"city":"Paris","income":5}]""")]
+    public async Task Rows_like_those_of_the_training_are_answered_without_a_warning(string rows)
+    {
+        var answer = await server.PredictAsync("loans", $$"""{"rows":{{rows}}}""");
+        Assert.Null(answer["warnings"]);
+    }
+
+    [Fact]
+    public async Task Columns_that_matter_and_are_left_out_are_named_the_most_important_first()
+    {
+        var answer = await ReadAsync("loans", """{"rows":[{"age":60,"city":"Rome"},{"married":"Yes"},{"age":null,"city":"Rome"}]}""");
+        var warning = Assert.Single(answer.Warnings!);
+        Assert.Equal((PredictionWarningCodes.ColumnsLeftOut, "rows[1]", 2), (warning.Code, warning.Field, warning.Samples));
+        Assert.Equal(["city", "age"], warning.Columns!);
+        Assert.Contains("80 %", warning.Message);
+    }
+
+    [Fact]
+    public async Task Categories_that_the_training_never_saw_are_named()
+    {
+        var answer = await ReadAsync("loans", """{"rows":[{"age":60,"city":"Rome"},{"age":60,"city":"Oslo"},{"age":60,"city":"Bonn"}]}""");
+        var warning = Assert.Single(answer.Warnings!);
+        Assert.Equal((PredictionWarningCodes.ValueNotSeen, "rows[1].city", 2), (warning.Code, warning.Field, warning.Samples));
+        Assert.Contains("\"Oslo\"", warning.Message);
+    }
+
+    [Theory]
+    [InlineData("application/json", """{"rows":[{"letter sent":"no","age":60,"city":"Rome"},{"letter sent":1,"age":60,"city":"Rome"}]}""")]
+    [InlineData("text/csv", "letter sent,age,city\nno,60,Rome\nyes,60,Rome\n")]
+    public async Task A_column_that_gave_the_target_away_is_ignored_and_said_so(string type, string body)
+    {
+        var answer = await ReadAsync("loans", body, type);
+        var warning = Assert.Single(answer.Warnings!);
+        Assert.Equal((PredictionWarningCodes.LeakIgnored, "rows[0].letter sent"), (warning.Code, warning.Field));
+        Assert.Contains("'churned'", warning.Message);
+    }
+
+    [Fact]
+    public async Task A_text_of_nothing_is_answered_with_a_warning()
+    {
+        var answer = await ReadAsync("intents", """{"texts":["card"," \n\u00a0","","cash"]}""");
+        var warning = Assert.Single(answer.Warnings!);
+        Assert.Equal((PredictionWarningCodes.NothingKnown, "texts[1]", 2), (warning.Code, warning.Field, warning.Samples));
+    }
+
+    private async Task<PredictResponse> ReadAsync(string endpoint, string body, string type = "application/json") =>
+        (await server.PredictAsync(endpoint, new StringContent(body, Encoding.UTF8, type))).Deserialize(AtollJson.Default.PredictResponse)!;
+
     // Married is Yes or No in the training data: the bonus of ten years shows which of them the model saw.
     [Theory]
     [InlineData("""{"age":45,"married":true}""", "leaves")]

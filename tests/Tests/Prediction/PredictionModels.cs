@@ -45,6 +45,24 @@ internal static class PredictionModels
         });
     }
 
+    /// <summary>The same graph with a signature that says what the training data was like: cities known, age never missing, a leak.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Loans()
+    {
+        var (onnx, signature) = Churn();
+        return (onnx, signature with
+        {
+            Inputs =
+            [
+                signature.Inputs[0] with { Importance = 0.3, MissingShare = 0 },
+                signature.Inputs[1] with { Importance = 0.2, MissingShare = 0.4 },
+                signature.Inputs[2] with { Importance = 0.005, MissingShare = 0 },
+                signature.Inputs[3] with { Importance = 0.495, MissingShare = 0.001, Values = ["Paris", "Rome"] },
+            ],
+            Unread = ["id", "letter sent"],
+            Leaks = ["letter sent"],
+        });
+    }
+
     /// <summary>Always says the same label of many; versions of it tell each other apart.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Constant(int answer, int weight = 0)
     {

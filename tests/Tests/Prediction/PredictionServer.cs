@@ -30,6 +30,7 @@ public sealed class PredictionServer : IAsyncLifetime
         TenantId = tenant.Tenant.Id;
         Client = client;
         await RegisterAsync("churn", PredictionModels.Churn());
+        await RegisterAsync("loans", PredictionModels.Loans());
         await RegisterAsync("price", PredictionModels.Price());
         await RegisterAsync("intents", PredictionModels.Text());
         await RegisterAsync("topics", PredictionModels.Text(multiLabel: true));

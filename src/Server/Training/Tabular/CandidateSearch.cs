@@ -164,7 +164,7 @@ internal sealed class CandidateSearch
     /// <summary>Picks the size of trees at a quick learning rate, and then the learning rate for that size.</summary>
     private TreeSettings ChooseTrees(float[] target, Func<int, BinnedFeatures> dataOf)
     {
-        var rowCount = _target.Values.Length;
+        var rowCount = _allHeld.Length;
         var basis = new TreeSettings
         {
             LearningRate = _parameters.LearningRate ?? QuickRate,
@@ -252,7 +252,7 @@ internal sealed class CandidateSearch
 
         // Trees that depend on chance: the mean of several depends less. Memory sets how many.
         var leaves = (long)iterations * settings.Leaves * _target.Outputs;
-        var members = new BoostedTrees[(int)Math.Clamp(LeavesOfMeanMost / leaves, 1, MembersMost)];
+        var members = new BoostedTrees[_parameters.Averaged ?? (int)Math.Clamp(LeavesOfMeanMost / leaves, 1, MembersMost)];
         var done = 0;
         Parallel.For(0, members.Length, Options, i =>
         {

@@ -11,6 +11,9 @@ internal sealed class ColumnPreparation
     private const int WordsMost = 1000;
     private const double WarnFrom = 0.7;
 
+    // Of more values new ones are nothing to speak of, and a signature should stay small.
+    private const int ValuesListedMost = 50;
+
     private readonly TabularParameters _parameters;
     private readonly TargetValues _target;
     private readonly string _targetName;
@@ -66,8 +69,8 @@ internal sealed class ColumnPreparation
             dropped ??= column.Numbers is { } numbers ? StudyNumbers(column, numbers, entry) : StudyTexts(column, column.Texts!, entry);
             if (dropped is null && !kept)
             {
-                dropped = Duplicate(column, seen)
-                    ?? (sums.TryGetValue(column.Name, out var sum) ? sum : null);
+                dropped = Duplicate(column, seen);
+                if (dropped is null && sums.TryGetValue(column.Name, out var sum)) dropped = Leak(entry, sum);
             }
             if (dropped is null)
             {
@@ -81,7 +84,9 @@ internal sealed class ColumnPreparation
                 }
                 else
                 {
-                    _inputs.Add(new PreparedInput(column.Name, column.Type, column.Numbers is not null, ExampleOf(column)));
+                    _inputs.Add(new PreparedInput(
+                        column.Name, column.Type, column.Numbers is not null, ExampleOf(column), Math.Round(entry["missing"]!.GetValue<int>() / (double)_rowCount, 4),
+                        _categories.Skip(categoryCount).Any(category => category.Source == CategorySource.Value) ? ValuesOf(column.Texts!) : null));
                     var derived = new JsonArray();
                     foreach (var number in _numbers.Skip(numberCount)) derived.Add(number.Name);
                     foreach (var category in _categories.Skip(categoryCount)) derived.Add($"{category.Name} ({category.Vocabulary.Count - 1} values)");
@@ -92,6 +97,12 @@ internal sealed class ColumnPreparation
             if (dropped is not null) entry["dropped"] = dropped;
         }
         return new JsonObject { ["rows"] = _rowCount, ["columns"] = entries, ["warnings"] = _warnings };
+    }
+
+    private static string Leak(JsonObject entry, string reason)
+    {
+        entry["leak"] = true;
+        return reason;
     }
 
     private string? StudyNumbers(ColumnValues column, float[] values, JsonObject entry)
@@ -171,13 +182,13 @@ internal sealed class ColumnPreparation
         var enough = _rowCount >= 50;
         if (!kept && enough && association > _leakage)
         {
-            return string.Create(CultureInfo.InvariantCulture,
-                $"gives '{_targetName}' away: association {association:0.000} is above {_leakage}. Put it into 'keep' if it is known before the outcome");
+            return Leak(entry, string.Create(CultureInfo.InvariantCulture,
+                $"gives '{_targetName}' away: association {association:0.000} is above {_leakage}. Put it into 'keep' if it is known before the outcome"));
         }
         if (!kept && enough && missing > _leakage)
         {
-            return string.Create(CultureInfo.InvariantCulture,
-                $"gives '{_targetName}' away by being missing: association {missing:0.000} is above {_leakage}. Put it into 'keep' if it is known before the outcome");
+            return Leak(entry, string.Create(CultureInfo.InvariantCulture,
+                $"gives '{_targetName}' away by being missing: association {missing:0.000} is above {_leakage}. Put it into 'keep' if it is known before the outcome"));
         }
         if (enough && association > WarnFrom)
         {
@@ -358,6 +369,12 @@ internal sealed class ColumnPreparation
             if (!string.IsNullOrEmpty(text)) counts[text] = counts.GetValueOrDefault(text) + 1;
         }
         return counts;
+    }
+
+    private static string[]? ValuesOf(string?[] texts)
+    {
+        var values = Count(texts).Keys;
+        return values.Count <= ValuesListedMost ? [.. values.Order(StringComparer.Ordinal)] : null;
     }
 
     private static double AverageWords(IEnumerable<string> texts) => texts.Average(text => WordsDerivation.WordsOf(text).Count());

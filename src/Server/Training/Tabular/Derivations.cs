@@ -63,6 +63,9 @@ internal sealed record CategoryDerivation
 
     public required CategorySource Source { get; init; }
 
+    /// <summary>Code of the empty text.</summary>
+    public const int MissingCode = 0;
+
     /// <summary>Known values; the first one is the empty text, which stands for missing.</summary>
     public required IReadOnlyList<string> Vocabulary { get; init; }
 
@@ -166,7 +169,10 @@ internal sealed record WordsDerivation
 /// <param name="Type">One of <see cref="Contracts.ColumnTypes"/>.</param>
 /// <param name="IsNumeric">Whether the input is a number, else a text.</param>
 /// <param name="Example">A value that occurred.</param>
-internal sealed record PreparedInput(string Name, string Type, bool IsNumeric, string? Example);
+/// <param name="MissingShare">Share of the rows without a value.</param>
+/// <param name="Values">All values of a column of categories, where they are few.</param>
+internal sealed record PreparedInput(
+    string Name, string Type, bool IsNumeric, string? Example, double MissingShare = 0, IReadOnlyList<string>? Values = null);
 
 /// <summary>Everything that is made from raw columns, before it is shaped for a kind of model.</summary>
 internal sealed record PreparationPlan

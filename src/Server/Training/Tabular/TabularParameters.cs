@@ -7,7 +7,7 @@ namespace Atoll.Training.Tabular;
 internal sealed record TabularParameters
 {
     private static readonly string[] Known =
-        ["task", "ignore", "keep", "candidates", "folds", "trees", "leaves", "learning-rate", "balance", "leakage", "threads"];
+        ["task", "ignore", "keep", "candidates", "folds", "trees", "leaves", "learning-rate", "balance", "leakage", "blanked", "averaged", "threads"];
 
     /// <summary>One of <see cref="TaskKinds"/>; null to infer it from the target.</summary>
     public string? Task { get; init; }
@@ -37,6 +37,12 @@ internal sealed record TabularParameters
 
     /// <summary>Association with the target above which a column counts as a leak; null for the default of the task.</summary>
     public double? Leakage { get; init; }
+
+    /// <summary>For each row, copies with columns left out that are learned beside it.</summary>
+    public double Blanked { get; init; } = 0.25;
+
+    /// <summary>Boosted models of different seeds that are averaged; null to choose by their size.</summary>
+    public int? Averaged { get; init; }
 
     /// <summary>Folds that are trained at the same time.</summary>
     public int Threads { get; init; } = 1;
@@ -97,6 +103,8 @@ internal sealed record TabularParameters
             LearningRate = (float?)Number("learning-rate", 0.001, 1),
             Balance = Choice("balance", "none", "equal") == "equal",
             Leakage = Number("leakage", 0.5, 1),
+            Blanked = Number("blanked", 0, 1) ?? 0.25,
+            Averaged = Whole("averaged", 1, 100),
             Threads = Whole("threads", 1, 64) ?? 1,
         };
     }

@@ -27,12 +27,15 @@ internal static class TabularTrainer
         var (plan, preparation) = ColumnPreparation.Fit(columns, target, targetColumn.Name, parameters);
         if (plan.Inputs.Count == 0) throw new TrainingRefusedException($"No column is left to learn from. {ReasonsOf(preparation)}");
         RefuseOutputNames(plan, target);
+        var leaks = preparation["columns"]!.AsArray().Where(entry => entry!["leak"] is not null).ToList();
+        foreach (var leak in leaks) report.Log($"'{leak!["name"]}' is left out: it {leak["dropped"]}.");
         foreach (var warning in preparation["warnings"]!.AsArray()) report.Log(warning!.GetValue<string>());
         if (target.Rows.Length < examples.RowCount) report.Log($"{examples.RowCount - target.Rows.Length} rows without a target are left out.");
 
         var rows = plan.Apply(columns, target.Rows.Length);
         var folds = Folds.Split(target, parameters.Folds, (ulong)(uint)settings.Seed);
-        var search = new CandidateSearch(plan, rows, target, folds, parameters, settings, report, cancellationToken);
+        var (allRows, allTargets, allFolds) = BlankedCopies.Add(plan, rows, target, folds, parameters.Blanked, (ulong)(uint)settings.Seed);
+        var search = new CandidateSearch(plan, allRows, allTargets, allFolds, parameters, settings, report, cancellationToken);
         var candidates = search.Run();
         if (candidates.Count == 0) throw new TrainingRefusedException("The time limit left no candidate; raise it, or set 'candidates' to linear.");
         var weights = Blend.Choose(candidates, search.Score);
@@ -42,7 +45,7 @@ internal static class TabularTrainer
         {
             if (weights[i] > 0) members.Add(candidates[i].Refit(weights[i]));
         }
-        var heldOut = new double[target.Values.Length * target.Width];
+        var heldOut = new double[allTargets.Values.Length * target.Width];
         for (var c = 0; c < candidates.Count; c++)
         {
             for (var i = 0; i < heldOut.Length; i++) heldOut[i] += weights[c] * candidates[c].Outputs[i];
@@ -77,7 +80,10 @@ internal static class TabularTrainer
         var trained = new TrainedModel
         {
             Onnx = onnx,
-            Signature = SignatureOf(plan, target, targetColumn.Name),
+            Signature = SignatureOf(plan, target, targetColumn.Name, Importance.Shares(model)) with
+            {
+                Leaks = leaks.Count > 0 ? leaks.ConvertAll(leak => leak!["name"]!.GetValue<string>()) : null,
+            },
             Algorithm = algorithm,
             Candidates = scores,
             Preparation = preparation,
@@ -143,7 +149,7 @@ internal static class TabularTrainer
         preparation["target"] = described;
     }
 
-    private static ModelSignature SignatureOf(PreparationPlan plan, TargetValues target, string name)
+    private static ModelSignature SignatureOf(PreparationPlan plan, TargetValues target, string name, Dictionary<string, double> importance)
     {
         static TensorSpec Output(string output, string datatype, params long[] shape) => new() { Name = output, Datatype = datatype, Shape = shape };
         return new ModelSignature
@@ -160,6 +166,9 @@ internal static class TabularTrainer
                     Shape = [-1, 1],
                     ColumnType = input.Type,
                     Example = input.Example,
+                    Importance = Math.Round(importance[input.Name], 4),
+                    MissingShare = input.MissingShare,
+                    Values = input.Values,
                 }),
             ],
             Outputs = target.IsRegression

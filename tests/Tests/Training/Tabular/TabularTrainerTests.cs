@@ -99,6 +99,57 @@ public sealed class TabularTrainerTests
     }
 
     [Fact]
+    public void What_is_left_out_is_reckoned_with_although_no_row_lacks_it()
+    {
+        // The plan decides; nine customers of ten have the one that is left seldom.
+        var random = new SplitMix64(3);
+        const int rows = 600;
+        var plans = Enumerable.Range(0, rows).Select(_ => random.NextDouble() < 0.9 ? "year" : "month").ToArray();
+        var table = new TabularExamples(
+            [
+                new ColumnValues { Name = "plan", Type = ColumnTypes.Category, Texts = plans },
+                new ColumnValues { Name = "noise", Type = ColumnTypes.Number, Numbers = [.. plans.Select(_ => (float)random.NextDouble())] },
+                new ColumnValues { Name = "target", Type = ColumnTypes.Category, Texts = [.. plans.Select(plan => random.NextDouble() < (plan == "year" ? 0.05 : 0.9) ? "leaves" : "stays")] },
+            ], rows, "target");
+        var without = table with { Columns = [table.Columns[0] with { Texts = new string?[rows] }, .. table.Columns.Skip(1)] };
+        double Leaving(string blanked) => TabularTrainer.Fit(
+            table, new TrainingSettings { Parameters = new Dictionary<string, string>(Quick) { ["candidates"] = "linear", ["blanked"] = blanked } },
+            new SilentTrainingReport(), CancellationToken.None).Model.Predict(without.Columns, rows).Where((_, i) => i % 2 == 0).Average();
+
+        var share = table.Columns[2].Texts!.Count(label => label == "leaves") / (double)rows;
+
+        Assert.Equal(share, Leaving("0.25"), 0.08);
+        Assert.True(Math.Abs(Leaving("0") - share) > 0.2, "the test shows nothing");
+    }
+
+    [Fact]
+    public void Columns_that_give_the_target_away_are_told_in_the_log_and_the_signature()
+    {
+        var table = new GeneratedTable(4).Make(TaskKinds.Classification, 200);
+        var target = table.Columns.Single(column => column.Name == "target");
+        var report = new ListReport();
+
+        var trained = TabularTrainer.Train(
+            table with { Columns = [.. table.Columns, target with { Name = "outcome" }] }, new TrainingSettings { Parameters = Quick }, report, CancellationToken.None);
+
+        Assert.Equal(["outcome"], trained.Signature.Leaks!);
+        Assert.Contains(report.Lines, line => line.StartsWith("'outcome' is left out: it gives 'target' away", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_signature_says_what_a_row_should_have()
+    {
+        var inputs = Train(new GeneratedTable(4).Make(TaskKinds.Classification, 300), Quick).Signature.Inputs.ToDictionary(input => input.Name);
+
+        Assert.Equal(1, inputs.Values.Sum(input => input.Importance!.Value), 0.01);
+        Assert.Equal(0, inputs["active"].MissingShare);
+        Assert.InRange(inputs["plan"].MissingShare!.Value, 0.05, 0.15);
+        Assert.Equal(["Größer", "basic", "plus", "pro"], inputs["plan"].Values!);
+        Assert.Null(inputs["age"].Values);
+        Assert.Null(inputs["comment"].Values);
+    }
+
+    [Fact]
     public void Candidates_the_choice_and_importance_are_reported()
     {
         var report = new ListReport();
@@ -226,6 +277,8 @@ public sealed class TabularTrainerTests
 
         public List<(string Name, int Step)> Metrics { get; } = [];
 
+        public List<string> Lines { get; } = [];
+
         public double Fraction { get; private set; }
 
         public void Progress(string stage, double fraction)
@@ -238,8 +291,6 @@ public sealed class TabularTrainerTests
             lock (_lock) Metrics.Add((name, step));
         }
 
-        public void Log(string message)
-        {
-        }
+        public void Log(string message) => Lines.Add(message);
     }
 }
