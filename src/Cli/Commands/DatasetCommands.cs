@@ -30,6 +30,7 @@ internal static class DatasetCommands
             Description = "Files to upload: csv, jsonl, or a zip of images; or a folder with a folder of images for each label.", Arity = ArgumentArity.ZeroOrMore,
         };
         private readonly Option<string[]> _train = new("--train") { Description = "A file or folder to learn from only; may be repeated.", HelpName = "path" };
+        private readonly Option<string[]> _validation = new("--validation") { Description = "A file or folder to choose the model by; may be repeated. Default: parts of what is learned from.", HelpName = "path" };
         private readonly Option<string[]> _test = new("--test") { Description = "A file or folder to measure by only; may be repeated.", HelpName = "path" };
         private readonly Option<string?> _url = new("--url") { Description = "Let the server load the file from this address.", HelpName = "url" };
         private readonly Option<string?> _label = new("--label") { Description = "Column that holds the label, the value to learn.", HelpName = "column" };
@@ -46,7 +47,7 @@ internal static class DatasetCommands
         public void AddTo(Verb verb)
         {
             verb.Arguments.Add(_paths);
-            foreach (var option in (ReadOnlySpan<Option>)[_train, _test, _url, _label, _textColumn, _separator, _columns, _delimiter, _header, _seed, _testFraction, _skipBad, _noWait])
+            foreach (var option in (ReadOnlySpan<Option>)[_train, _validation, _test, _url, _label, _textColumn, _separator, _columns, _delimiter, _header, _seed, _testFraction, _skipBad, _noWait])
                 verb.Options.Add(option);
         }
 
@@ -57,6 +58,7 @@ internal static class DatasetCommands
             var files = new List<DatasetFile>();
             foreach (var path in context.Get(_paths)) files.Add(Open(path, null));
             foreach (var path in context.Get(_train) ?? []) files.Add(Open(path, SplitNames.Train));
+            foreach (var path in context.Get(_validation) ?? []) files.Add(Open(path, SplitNames.Validation));
             foreach (var path in context.Get(_test) ?? []) files.Add(Open(path, SplitNames.Test));
             var url = context.Get(_url);
             if (files.Count == 0 && url is null) throw new UsageException("There is no data: give a file, a folder, --train and --test, or --url.");

@@ -97,22 +97,31 @@ internal static class TrainingProcess
     private static Trained TrainTabular(
         ExampleReader reader, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
     {
-        var train = reader.ReadTabular(Split.Train, order.Target!, targetIsClass: false, order.RowsMax, order.Seed);
+        TabularExamples Read(Split split) => reader.ReadTabular(split, order.Target!, targetIsClass: false, order.RowsMax, order.Seed);
+        var train = Read(Split.Train).WithValidation(Read(Split.Validation));
         return new Trained(
             TabularTrainer.Train(train, settings, report, cancellationToken),
             (session, signature) => ModelEvaluator.Evaluate(
-                session, signature, reader.ReadTabular(Split.Test, order.Target!, targetIsClass: false, order.RowsMax, order.Seed), cancellationToken));
+                session, signature, Read(Split.Test), cancellationToken));
     }
 
     private static Trained TrainText(
-        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken) =>
-        new(TextTrainer.Train(reader.ReadTexts(Split.Train, order.RowsMax, order.Seed), manifest.Schema.MultiLabel, settings, report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, reader.ReadTexts(Split.Test, order.RowsMax, order.Seed), cancellationToken));
+        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
+    {
+        TextExamples Read(Split split) => reader.ReadTexts(split, order.RowsMax, order.Seed);
+        return new Trained(
+            TextTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), manifest.Schema.MultiLabel, settings, report, cancellationToken),
+            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
+    }
 
     private static Trained TrainImages(
-        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken) =>
-        new(ImageTrainer.Train(reader.ReadImages(Split.Train, order.RowsMax, order.Seed), manifest.Schema.MultiLabel, settings, report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, reader.ReadImages(Split.Test, order.RowsMax, order.Seed), cancellationToken));
+        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
+    {
+        ImageExamples Read(Split split) => reader.ReadImages(split, order.RowsMax, order.Seed);
+        return new Trained(
+            ImageTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), manifest.Schema.MultiLabel, settings, report, cancellationToken),
+            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
+    }
 
     private sealed record Trained(TrainedModel Model, Func<OnnxSession, ModelSignature, EvaluationReport> Evaluate);
 }

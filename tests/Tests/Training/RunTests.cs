@@ -116,6 +116,25 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
     }
 
     [Fact]
+    public async Task Uploaded_validation_rows_choose_the_model()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        using (var form = new MultipartFormDataContent
+        {
+            { new StringContent("leads"), "name" }, { new StringContent(DatasetTypes.Tabular), "type" }, { new StringContent("signed"), "label" },
+            { new StringContent(Table(200)), "train", "train.csv" }, { new StringContent(Table(60)), "validation", "validation.csv" }, { new StringContent(Table(50)), "test", "test.csv" },
+        })
+        using (var answer = await client.PostAsync("/api/v1/datasets?wait=true", form))
+            Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { ["trees"] = "5" } }));
+        Assert.True(run.State == RunStates.Succeeded, run.Error);
+
+        var report = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1/report", AtollJson.Default.ModelReportResponse))!;
+        Assert.Equal("the validation split", (string)report.Preparation!["selection"]!["held out"]!);
+        Assert.Equal(50, report.Evaluation.SampleCount);
+    }
+
+    [Fact]
     public async Task A_dataset_without_held_out_samples_is_refused()
     {
         var (_, client) = await server.CreateTenantAsync();

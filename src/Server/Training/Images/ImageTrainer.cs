@@ -27,7 +27,9 @@ internal static class ImageTrainer
         var parameters = ImageTrainerParameters.Parse(settings.Parameters);
         CheckLabels(examples, multiLabel);
         var prepared = PreparedImages.Read(examples, parameters.Size, report, cancellationToken);
-        var (train, validation) = StratifiedSplit.Make(examples.Labels, parameters.Validation, settings.Seed);
+        var (train, validation) = examples.ValidationCount > 0
+            ? ([.. Enumerable.Range(0, examples.Count - examples.ValidationCount)], [.. Enumerable.Range(examples.Count - examples.ValidationCount, examples.ValidationCount)])
+            : StratifiedSplit.Make(examples.Labels, parameters.Validation, settings.Seed);
         report.Log(string.Create(
             CultureInfo.InvariantCulture,
             $"{train.Length} images to learn from, {validation.Length} to measure by, {prepared.Width} x {prepared.Height} {(prepared.Channels == 1 ? "grey" : "colour")}."));

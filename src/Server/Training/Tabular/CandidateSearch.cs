@@ -164,7 +164,7 @@ internal sealed class CandidateSearch
     /// <summary>Picks the size of trees at a quick learning rate, and then the learning rate for that size.</summary>
     private TreeSettings ChooseTrees(float[] target, Func<int, BinnedFeatures> dataOf)
     {
-        var rowCount = _allHeld.Length;
+        var rowCount = _folds.RowCount;
         var basis = new TreeSettings
         {
             LearningRate = _parameters.LearningRate ?? QuickRate,

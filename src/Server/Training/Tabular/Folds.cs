@@ -5,6 +5,9 @@ namespace Atoll.Training.Tabular;
 /// <param name="Rows">By fold the rows to learn from, ascending.</param>
 internal sealed record Folds(int[][] Held, int[][] Rows)
 {
+    /// <summary>Rows of the table.</summary>
+    public required int RowCount { get; init; }
+
     private const int FiveFoldRowsMost = 20_000;
     private const int ThreeFoldRowsMost = 100_000;
 
@@ -12,6 +15,13 @@ internal sealed record Folds(int[][] Held, int[][] Rows)
 
     /// <summary>Rows that are held out by some fold.</summary>
     public int[] AllHeld => [.. Held.SelectMany(rows => rows).Order()];
+
+    /// <summary>Holds out the rows that the customer has set aside, which are the last ones.</summary>
+    public static Folds Own(int rowCount, int validationCount) => new(
+        [[.. Enumerable.Range(rowCount - validationCount, validationCount)]], [[.. Enumerable.Range(0, rowCount - validationCount)]])
+    {
+        RowCount = rowCount,
+    };
 
     public static Folds Split(TargetValues target, int? wanted, ulong seed)
     {
@@ -37,6 +47,9 @@ internal sealed record Folds(int[][] Held, int[][] Rows)
         }
         return new Folds(
             [.. Enumerable.Range(0, used).Select(f => Enumerable.Range(0, rowCount).Where(row => fold[row] == f).ToArray())],
-            [.. Enumerable.Range(0, used).Select(f => Enumerable.Range(0, rowCount).Where(row => fold[row] != f).ToArray())]);
+            [.. Enumerable.Range(0, used).Select(f => Enumerable.Range(0, rowCount).Where(row => fold[row] != f).ToArray())])
+        {
+            RowCount = rowCount,
+        };
     }
 }

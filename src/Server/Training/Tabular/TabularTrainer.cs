@@ -33,7 +33,10 @@ internal static class TabularTrainer
         if (target.Rows.Length < examples.RowCount) report.Log($"{examples.RowCount - target.Rows.Length} rows without a target are left out.");
 
         var rows = plan.Apply(columns, target.Rows.Length);
-        var folds = Folds.Split(target, parameters.Folds, (ulong)(uint)settings.Seed);
+        var validation = target.Rows.Count(row => row >= examples.RowCount - examples.ValidationCount);
+        var usesOwn = parameters.Folds is null && ValidationSplit.Usable(validation) > 0;
+        var folds = usesOwn ? Folds.Own(target.Rows.Length, validation) : Folds.Split(target, parameters.Folds, (ulong)(uint)settings.Seed);
+        if (usesOwn) report.Log($"Chosen by the {validation} rows of the validation split, then learned from all rows.");
         var (allRows, allTargets, allFolds) = BlankedCopies.Add(plan, rows, target, folds, parameters.Blanked, (ulong)(uint)settings.Seed);
         var search = new CandidateSearch(plan, allRows, allTargets, allFolds, parameters, settings, report, cancellationToken);
         var candidates = search.Run();
@@ -72,6 +75,7 @@ internal static class TabularTrainer
         preparation["selection"] = new JsonObject
         {
             ["folds"] = folds.Count,
+            ["held out"] = usesOwn ? "the validation split" : "parts of the training split",
             ["metric"] = search.MetricName,
             ["score"] = score,
             ["members"] = new JsonArray([.. members.Select(member => (JsonNode)new JsonObject { ["name"] = member.Name, ["weight"] = member.Weight })]),

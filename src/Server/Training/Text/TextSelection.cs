@@ -36,7 +36,7 @@ internal sealed record TextCandidate(string Name, string Metric, double Score, I
 
 /// <summary>Chooses the settings of a text model on texts held out from training, by cross-validation when there are few.</summary>
 internal sealed class TextSelection(
-    FeatureRows rows, IReadOnlyList<int[]> labels, int labelCount, bool multiLabel,
+    FeatureRows rows, IReadOnlyList<int[]> labels, int labelCount, int validationCount, bool multiLabel,
     TextOptions options, int seed, TrainingDeadline deadline, ITrainingReport report)
 {
     // The final training needs its share of a time limit.
@@ -257,6 +257,8 @@ internal sealed class TextSelection(
     /// <summary>A fold for every row, each label spread evenly; how many folds there are and how many are worth training.</summary>
     private (int[] FoldOf, int Folds, int Used) Folds()
     {
+        // The customer's own validation texts are the last ones; the first fold holds them out, and there is no other.
+        if (validationCount > 0) return ([.. Enumerable.Range(0, rows.Count).Select(row => row >= rows.Count - validationCount ? 0 : 1)], 1, 1);
         var (folds, used) = rows.Count switch
         {
             < 4_000 => (5, 5),

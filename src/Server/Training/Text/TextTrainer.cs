@@ -37,7 +37,8 @@ internal static class TextTrainer
             $"{examples.Texts.Count:n0} texts, {labelCount} labels; features: {vocabulary.Keys.Words.Length:n0} words, " +
             $"{vocabulary.Keys.Pairs.Length:n0} pairs of words, {vocabulary.Keys.Runs.Length:n0} runs of characters.");
 
-        var selection = new TextSelection(rows, examples.Labels, labelCount, multiLabel, options, settings.Seed, deadline, report);
+        if (examples.ValidationCount > 0) report.Log($"Chosen by the {examples.ValidationCount:n0} texts of the validation split, then learned from all texts.");
+        var selection = new TextSelection(rows, examples.Labels, labelCount, examples.ValidationCount, multiLabel, options, settings.Seed, deadline, report);
         var chosen = selection.Run(cancellationToken);
         report.Log($"Chosen: {chosen.Name}, {chosen.Metric} {chosen.Score:f4} on texts held out.");
 

@@ -45,6 +45,18 @@ public class ImageTrainerTests
     }
 
     [Fact]
+    public void The_validation_split_of_the_customer_decides()
+    {
+        var validation = GeneratedImages.Stripes(Seed + 1, 30);
+        var turned = validation with { Labels = [.. validation.Labels.Select(labels => (int[])[1 - labels[0]])] };
+        var model = Train(GeneratedImages.Stripes(Seed, 80).WithValidation(turned), ("epochs", "12"));
+
+        Assert.Equal(30, (int)model.Preparation!["validationImages"]!);
+        Assert.Equal(80, (int)model.Preparation!["trainImages"]!);
+        Assert.InRange(Assert.Single(model.Candidates).Score, 0, 0.3);
+    }
+
+    [Fact]
     public void Same_seed_gives_the_same_bytes_and_another_seed_others()
     {
         var examples = GeneratedImages.Stripes(Seed, 40, 48, 36);

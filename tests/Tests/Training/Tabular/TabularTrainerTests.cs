@@ -98,6 +98,25 @@ public sealed class TabularTrainerTests
         Assert.Equal(50, trained.Preparation!["target"]!["missing"]!.GetValue<int>());
     }
 
+    [Theory]
+    [InlineData(200, true)]
+    [InlineData(10, false)]
+    public void The_validation_split_of_the_customer_decides_if_it_is_large_enough(int count, bool decides)
+    {
+        var train = new GeneratedTable(4).Make(TaskKinds.Classification, 300);
+        var other = new GeneratedTable(5).Make(TaskKinds.Classification, count);
+
+        // Labels the other way round: whoever chooses by these rows sees that everything is wrong.
+        var target = other.Columns.Single(column => column.Name == "target");
+        var turned = target with { Texts = Array.ConvertAll(target.Texts!, text => text == "label 0" ? "label 1" : "label 0") };
+        var examples = train.WithValidation(other with { Columns = [.. other.Columns.Select(column => column == target ? turned : column)] });
+
+        var selection = Train(examples, new() { ["trees"] = "25", ["leaves"] = "8" }).Preparation!["selection"]!;
+
+        Assert.Equal(decides, selection["score"]!.GetValue<double>() > 0.7);
+        Assert.Equal(decides ? 1 : 5, selection["folds"]!.GetValue<int>());
+    }
+
     [Fact]
     public void What_is_left_out_is_reckoned_with_although_no_row_lacks_it()
     {

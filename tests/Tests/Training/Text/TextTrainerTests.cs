@@ -32,6 +32,17 @@ public sealed class TextTrainerTests
     }
 
     [Fact]
+    public void The_validation_split_of_the_customer_decides()
+    {
+        var validation = Generate(60, 2);
+
+        // Every label is the next one: by these texts everything is wrong.
+        var turned = validation with { Labels = [.. validation.Labels.Select(labels => (int[])[(labels[0] + 1) % Topics.Length])] };
+        Assert.All(Train(Generate(150, 1).WithValidation(turned)).Candidates, candidate => Assert.InRange(candidate.Score, 0, 0.2));
+        Assert.Contains(Train(Generate(150, 1).WithValidation(validation)).Candidates, candidate => candidate.Score > 0.9);
+    }
+
+    [Fact]
     public void Several_labels_are_selected_by_thresholds_of_their_own()
     {
         var model = Train(GenerateMultiLabel(200, 1), multiLabel: true);
