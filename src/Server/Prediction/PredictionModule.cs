@@ -14,6 +14,7 @@ internal static class PredictionModule
         services.AddSettings<PredictionOptions>("Prediction");
         services.AddSingleton<RunPermits>();
         services.AddSingleton<PredictionRunner>();
+        services.AddSingleton<InferenceRunner>();
     }
 
     public static void MapPrediction(this RouteGroupBuilder api)

@@ -14,17 +14,19 @@ namespace Atoll.Prediction.OpenInference;
 /// <summary>Tells what tensors a model takes and gives. A model of the protocol is an endpoint of the caller's tenant.</summary>
 internal static class DescribeModel
 {
+    /// <summary>The protocol's name of what runs the models.</summary>
+    public const string Platform = "onnxruntime_onnx";
+
     public static async Task HandleAsync(
-        HttpContext context, string model, string? version, Caller caller, PlatformDb db, RouteTable routes, CancellationToken cancellationToken)
+        HttpContext context, string model, string? version, Caller caller, PlatformDb db, InferenceRunner runner, CancellationToken cancellationToken)
     {
-        var (route, missing) = await FindAsync(routes, caller.TenantId, model, version, cancellationToken);
+        var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
         if (route is null)
         {
             await ProblemWriter.WriteAsync(context, missing!);
             return;
         }
-        var versions = await db.ModelVersions().Join(db.Models(), v => v.ModelId, m => m.Id, (v, m) => new { v.Number, m.Name })
-            .Where(row => row.Name == route.Model).Select(row => row.Number).Order().ToListAsync(cancellationToken);
+        var versions = await VersionsAsync(db, route, cancellationToken);
 
         context.Response.ContentType = "application/json";
         await using var json = new Utf8JsonWriter(context.Response.BodyWriter, new JsonWriterOptions { Encoder = JsonText.Encoder });
@@ -33,7 +35,7 @@ internal static class DescribeModel
         json.WriteStartArray("versions"u8);
         foreach (var number in versions) json.WriteStringValue(number.ToString(CultureInfo.InvariantCulture));
         json.WriteEndArray();
-        json.WriteString("platform"u8, "onnxruntime_onnx");
+        json.WriteString("platform"u8, Platform);
         Write(json, "inputs", route.Signature.Inputs);
         Write(json, "outputs", route.Signature.Outputs);
         json.WriteEndObject();
@@ -42,25 +44,16 @@ internal static class DescribeModel
 
     /// <summary>A model that is known answers; it is loaded when it is first asked.</summary>
     public static async Task HandleReadyAsync(
-        HttpContext context, string model, string? version, Caller caller, RouteTable routes, CancellationToken cancellationToken)
+        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, CancellationToken cancellationToken)
     {
-        var (route, missing) = await FindAsync(routes, caller.TenantId, model, version, cancellationToken);
+        var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
         if (route is null) await ProblemWriter.WriteAsync(context, missing!);
     }
 
-    /// <summary>The version behind a name of the protocol, or why there is none.</summary>
-    public static async ValueTask<Outcome<Route>> FindAsync(
-        RouteTable routes, string tenantId, string model, string? version, CancellationToken cancellationToken)
-    {
-        string? selector = null;
-        if (version is not null)
-        {
-            if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return OpenInferenceProblems.UnknownModel(model, version);
-            selector = number.ToString(CultureInfo.InvariantCulture);
-        }
-        var route = await routes.FindAsync(tenantId, model, selector, cancellationToken);
-        return route is null ? OpenInferenceProblems.UnknownModel(model, version) : route;
-    }
+    /// <summary>The numbers of all versions of the model.</summary>
+    public static Task<List<int>> VersionsAsync(PlatformDb db, Route route, CancellationToken cancellationToken) =>
+        db.ModelVersions().Join(db.Models(), v => v.ModelId, m => m.Id, (v, m) => new { v.Number, m.Name })
+            .Where(row => row.Name == route.Model).Select(row => row.Number).Order().ToListAsync(cancellationToken);
 
     private static void Write(Utf8JsonWriter json, string name, IReadOnlyList<TensorSpec> tensors)
     {

@@ -13,13 +13,12 @@ namespace Atoll.Prediction.OpenInference;
 internal static class Infer
 {
     public static async Task HandleAsync(
-        HttpContext context, string model, string? version, Caller caller, RouteTable routes, ServedModels models, PredictionRunner runner,
-        CancellationToken cancellationToken)
+        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, CancellationToken cancellationToken)
     {
         using var rented = PredictionWork.Rent();
         var work = rented.Work;
-        var (route, missing) = await DescribeModel.FindAsync(routes, caller.TenantId, model, version, cancellationToken);
-        var problem = route is null ? missing : CheckHeaders(context.Request) ?? await AnswerAsync(context, route, models, runner, work, cancellationToken);
+        var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
+        var problem = route is null ? missing : CheckHeaders(context.Request) ?? await AnswerAsync(context, route, runner, work, cancellationToken);
         if (problem is not null)
         {
             await ProblemWriter.WriteAsync(context, problem);
@@ -40,19 +39,13 @@ internal static class Infer
     }
 
     private static async ValueTask<Problem?> AnswerAsync(
-        HttpContext context, Route route, ServedModels models, PredictionRunner runner, PredictionWork work, CancellationToken cancellationToken)
+        HttpContext context, Route route, InferenceRunner runner, PredictionWork work, CancellationToken cancellationToken)
     {
-        ModelLease lease;
-        try
-        {
-            lease = await models.GetAsync(route, cancellationToken);
-        }
-        catch (ModelCacheFullException full)
-        {
-            return models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom();
-        }
+        var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
+        if (full is not null) return full;
         using var leased = lease;
-        using var request = new InferRequest(route.Endpoint, lease.Session);
+        using var tensors = new InferTensors(route.Endpoint, lease.Session);
+        var request = new InferRequest(tensors);
         var pipe = context.Request.BodyReader;
         var body = await RequestBody.ReadAllAsync(pipe, cancellationToken);
         try
@@ -64,19 +57,11 @@ internal static class Infer
             pipe.AdvanceTo(body.End);
         }
 
-        OnnxTensor[]? outputs;
+        var (outputs, failure) = await runner.RunAsync(route.TenantId, tensors, cancellationToken);
+        if (outputs is null) return failure;
         try
         {
-            (outputs, var busy) = await runner.RunAsync(route.TenantId, lease.Session, request.Inputs, cancellationToken);
-            if (outputs is null) return busy;
-        }
-        catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
-        {
-            return OpenInferenceProblems.Invalid($"model '{route.Endpoint}' could not be run on these inputs: {failure.Message}");
-        }
-        try
-        {
-            return Write(route, request, lease.Session, outputs, work);
+            return Write(route, request.Id, tensors, outputs, work);
         }
         finally
         {
@@ -84,22 +69,22 @@ internal static class Infer
         }
     }
 
-    private static Problem? Write(Route route, InferRequest request, OnnxSession session, OnnxTensor[] outputs, PredictionWork work)
+    private static Problem? Write(Route route, string? id, InferTensors tensors, OnnxTensor[] outputs, PredictionWork work)
     {
         var json = work.Json;
         json.Reset(work.Answer);
         json.WriteStartObject();
-        if (request.Id is { } id) json.WriteString("id"u8, id);
+        if (id is not null) json.WriteString("id"u8, id);
         json.WriteString("model_name"u8, route.Endpoint);
         json.WriteString("model_version"u8, route.Version.ToString(CultureInfo.InvariantCulture));
         json.WriteStartArray("outputs"u8);
-        var count = request.Outputs?.Count ?? outputs.Length;
+        var count = tensors.Outputs?.Count ?? outputs.Length;
         for (var i = 0; i < count; i++)
         {
-            var index = request.Outputs is { } asked ? asked[i] : i;
+            var index = tensors.Outputs is { } asked ? asked[i] : i;
             var output = outputs[index];
             json.WriteStartObject();
-            json.WriteString("name"u8, session.Outputs[index].Name);
+            json.WriteString("name"u8, tensors.Session.Outputs[index].Name);
             json.WriteString("datatype"u8, Datatypes.NameOf(output.ElementType));
             json.WriteStartArray("shape"u8);
             foreach (var dimension in output.Shape) json.WriteNumberValue(dimension);
@@ -109,7 +94,7 @@ internal static class Infer
             {
                 work.Answer.Clear();
                 return OpenInferenceProblems.Invalid(
-                    $"output '{session.Outputs[index].Name}' has elements that JSON cannot hold (NaN, infinity, FP16 or BF16); leave it out with 'outputs'");
+                    $"output '{tensors.Session.Outputs[index].Name}' has elements that JSON cannot hold (NaN, infinity, FP16 or BF16); leave it out with 'outputs'");
             }
             json.WriteEndObject();
         }

@@ -7,21 +7,12 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>An infer request, read from its JSON straight into the tensors of a model. Everything is checked before the model sees it.</summary>
-internal sealed class InferRequest(string model, OnnxSession session) : IDisposable
+internal sealed class InferRequest(InferTensors tensors)
 {
-    private const int RankMax = 16;
-
-    private readonly OnnxTensor?[] _inputs = new OnnxTensor?[session.Inputs.Count];
     private bool _hasInputs;
     private long _elementsMax;
 
     public string? Id { get; private set; }
-
-    /// <summary>In the order of the model's inputs; complete after a successful read.</summary>
-    public OnnxTensor[] Inputs => _inputs!;
-
-    /// <summary>Positions of the outputs that were asked for, in the order of the request; null for all.</summary>
-    public List<int>? Outputs { get; private set; }
 
     /// <summary>Reads and checks the body; null when that went well.</summary>
     public Problem? Read(ReadOnlySequence<byte> body)
@@ -41,12 +32,7 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
             return OpenInferenceProblems.Invalid(
                 $"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
         }
-        return CheckComplete();
-    }
-
-    public void Dispose()
-    {
-        foreach (var input in _inputs) input?.Dispose();
+        return _hasInputs ? tensors.CheckComplete() : OpenInferenceProblems.Invalid("the request has no 'inputs'");
     }
 
     private Problem? ReadBody(ref Utf8JsonReader reader)
@@ -145,7 +131,7 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
                 {
                     // What follows cannot change where the data goes, so it is read at once.
                     if (Allocate(name, datatype, shape, out index) is { } wrong) return wrong;
-                    if (TensorData.Read(ref reader, name, _inputs[index]!) is { } bad) return bad;
+                    if (TensorData.Read(ref reader, name, tensors.Inputs[index]) is { } bad) return bad;
                     continue;
                 }
                 data = reader;
@@ -160,58 +146,25 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
         if (datatype is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'datatype'");
         if (shape is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
         if (!hasData) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'data'");
-        if (index >= 0) return session.Inputs[index].Name == name ? null : OpenInferenceProblems.Invalid($"inputs[{position}].name is there twice");
-        return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, _inputs[index]!);
+        if (index >= 0) return tensors.Session.Inputs[index].Name == name ? null : OpenInferenceProblems.Invalid($"inputs[{position}].name is there twice");
+        return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, tensors.Inputs[index]);
     }
 
     private Problem? Allocate(string name, string datatype, long[] shape, out int index)
     {
-        index = session.IndexOfInput(name);
-        if (index < 0)
-        {
-            return OpenInferenceProblems.Invalid(
-                $"unexpected inference input '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Inputs.Take(20).Select(input => $"'{input.Name}'"))}");
-        }
-        if (_inputs[index] is not null) return OpenInferenceProblems.Invalid($"input '{name}' already exists in request");
-        var expected = session.Inputs[index];
-        if (Datatypes.Find(datatype) is not { } type)
-            return OpenInferenceProblems.Invalid($"input '{name}' has the unknown datatype '{JsonText.Shorten(datatype)}'. Expected {Datatypes.NameOf(expected.Type)}");
-        if (type != expected.Type)
-            return OpenInferenceProblems.Invalid($"unexpected datatype {datatype} for inference input '{name}', expecting {Datatypes.NameOf(expected.Type)}");
-        if (type is TensorElementType.Float16 or TensorElementType.BFloat16)
+        if (tensors.CheckInput(name, datatype, shape, out index, out var count) is { } problem) return problem;
+        if (tensors.Session.Inputs[index].Type is TensorElementType.Float16 or TensorElementType.BFloat16)
             return OpenInferenceProblems.Unsupported($"input '{name}' has the datatype {datatype}, which JSON cannot hold; it needs binary tensor data, which is not supported");
-        if (CheckShape(name, shape, expected) is { } problem) return problem;
-        _inputs[index] = OnnxTensor.Allocate(type, shape);
+        if (count > _elementsMax)
+            return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}] of {count} elements, more than the request body holds");
+        tensors.Allocate(index, shape);
         return null;
-    }
-
-    private Problem? CheckShape(string name, long[] shape, OnnxValueInfo expected)
-    {
-        long count = 1;
-        foreach (var dimension in shape)
-        {
-            if (dimension < 0) return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}]: dimensions are zero or more");
-            if (Math.BigMul(count, dimension, out var low) != 0 || low < 0)
-                return OpenInferenceProblems.Invalid($"input '{name}': shape [{string.Join(',', shape)}] causes total element count to exceed maximum size of {long.MaxValue}");
-            count = low;
-        }
-        var fits = !expected.HasShape || expected.Shape.Length == shape.Length;
-        for (var i = 0; fits && expected.HasShape && i < shape.Length; i++) fits = expected.Shape[i] < 0 || expected.Shape[i] == shape[i];
-        if (!fits)
-        {
-            return OpenInferenceProblems.Invalid(
-                $"unexpected shape for input '{name}' for model '{model}'. Expected [{string.Join(',', expected.Shape)}], got [{string.Join(',', shape)}]");
-        }
-        return count > _elementsMax
-            ? OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}] of {count} elements, more than the request body holds")
-            : null;
     }
 
     private Problem? ReadOutputs(ref Utf8JsonReader reader)
     {
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"'outputs' {JsonText.Describe(ref reader)}, expected a list");
-        var outputs = new List<int>();
         for (var i = 0; reader.Read() && reader.TokenType != JsonTokenType.EndArray; i++)
         {
             if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"outputs[{i}] {JsonText.Describe(ref reader)}, expected an object");
@@ -232,47 +185,7 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
                 }
             }
             if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
-            var index = session.IndexOfOutput(name);
-            if (index < 0)
-            {
-                return OpenInferenceProblems.Invalid(
-                    $"unexpected inference output '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Outputs.Take(20).Select(output => $"'{output.Name}'"))}");
-            }
-            if (outputs.Contains(index)) return OpenInferenceProblems.Invalid($"output '{name}' already requested");
-            outputs.Add(index);
-        }
-        Outputs = outputs.Count == 0 ? null : outputs;
-        return null;
-    }
-
-    private Problem? CheckComplete()
-    {
-        if (!_hasInputs) return OpenInferenceProblems.Invalid("the request has no 'inputs'");
-        var given = _inputs.Count(input => input is not null);
-        if (given < _inputs.Length)
-        {
-            var missing = session.Inputs.Where((_, i) => _inputs[i] is null).Take(20).Select(input => $"'{input.Name}'");
-            return OpenInferenceProblems.Invalid($"expected {_inputs.Length} inputs but got {given} inputs for model '{model}'. Missing {string.Join(", ", missing)}");
-        }
-        return CheckFreeDimensions();
-    }
-
-    // Dimensions of one name, such as the number of samples, are equal in all inputs; the model relies on it.
-    private Problem? CheckFreeDimensions()
-    {
-        Dictionary<string, (string Input, long Size)>? sizes = null;
-        for (var i = 0; i < _inputs.Length && _inputs.Length > 1; i++)
-        {
-            var info = session.Inputs[i];
-            for (var d = 0; d < info.DimensionNames.Count; d++)
-            {
-                if (info.DimensionNames[d].Length == 0) continue;
-                sizes ??= [];
-                var size = _inputs[i]!.Shape[d];
-                if (sizes.TryAdd(info.DimensionNames[d], (info.Name, size)) || sizes[info.DimensionNames[d]] is var (input, other) && other == size) continue;
-                return OpenInferenceProblems.Invalid(
-                    $"input '{info.Name}' has {size} in dimension {d} where input '{input}' has {other}; both are '{info.DimensionNames[d]}' for model '{model}'");
-            }
+            if (tensors.AskFor(name) is { } problem) return problem;
         }
         return null;
     }
@@ -291,13 +204,13 @@ internal sealed class InferRequest(string model, OnnxSession session) : IDisposa
         shape = null;
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].shape {JsonText.Describe(ref reader)}, expected a list of numbers");
-        Span<long> dimensions = stackalloc long[RankMax];
+        Span<long> dimensions = stackalloc long[InferTensors.RankMax];
         var rank = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var dimension))
                 return OpenInferenceProblems.Invalid($"inputs[{position}].shape[{rank}] {JsonText.Describe(ref reader)}, expected a whole number");
-            if (rank == RankMax) return OpenInferenceProblems.Invalid($"inputs[{position}].shape has more than {RankMax.ToString(CultureInfo.InvariantCulture)} dimensions");
+            if (rank == InferTensors.RankMax) return OpenInferenceProblems.Invalid($"inputs[{position}].shape has more than {InferTensors.RankMax.ToString(CultureInfo.InvariantCulture)} dimensions");
             dimensions[rank++] = dimension;
         }
         shape = dimensions[..rank].ToArray();

@@ -1,0 +1,52 @@
+using System.Globalization;
+using Atoll.Deployments;
+using Atoll.Platform.Http;
+using Atoll.Serving;
+using Atoll.Serving.Onnx;
+using Route = Atoll.Deployments.Route;
+
+namespace Atoll.Prediction.OpenInference;
+
+/// <summary>What every door of the Open Inference Protocol does between reading tensors and writing them.</summary>
+internal sealed class InferenceRunner(RouteTable routes, ServedModels models, PredictionRunner runner)
+{
+    /// <summary>The version behind a name of the protocol, or why there is none.</summary>
+    /// <param name="version">Null for what the endpoint serves.</param>
+    public async ValueTask<Outcome<Route>> FindAsync(string tenantId, string model, string? version, CancellationToken cancellationToken)
+    {
+        string? selector = null;
+        if (version is not null)
+        {
+            if (!int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return OpenInferenceProblems.UnknownModel(model, version);
+            selector = number.ToString(CultureInfo.InvariantCulture);
+        }
+        var route = await routes.FindAsync(tenantId, model, selector, cancellationToken);
+        return route is null ? OpenInferenceProblems.UnknownModel(model, version) : route;
+    }
+
+    /// <summary>Brings the model into memory; the caller disposes the lease.</summary>
+    public async ValueTask<(ModelLease Lease, Problem? Problem)> LeaseAsync(Route route, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await models.GetAsync(route, cancellationToken), null);
+        }
+        catch (ModelCacheFullException full)
+        {
+            return (default, models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom());
+        }
+    }
+
+    /// <summary>Runs the model when its turn has come; all its outputs, for the caller to dispose.</summary>
+    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, cancellationToken);
+        }
+        catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
+        {
+            return OpenInferenceProblems.Invalid($"model '{tensors.Model}' could not be run on these inputs: {failure.Message}");
+        }
+    }
+}
