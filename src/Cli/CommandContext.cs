@@ -16,6 +16,9 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
 
     public Terminal Terminal => terminal;
 
+    /// <summary>The command that runs.</summary>
+    public Command Command => parsed.CommandResult.Command;
+
     public LoginFile LoginFile { get; } = new(terminal.ConfigFolder);
 
     /// <summary>The answer is for a script.</summary>
@@ -61,7 +64,7 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
     /// <summary>A sentence for a person; left out where only JSON may appear.</summary>
     public void Say(string sentence)
     {
-        if (!IsJson) terminal.OutConsole.WriteLine(sentence);
+        if (!IsJson) terminal.OutConsole.Hint(sentence);
     }
 
     /// <summary>Asks before something that cannot be undone. Without a terminal the answer must be on the command line.</summary>

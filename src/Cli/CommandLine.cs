@@ -45,7 +45,7 @@ internal static class CommandLine
 
         if (parsed.GetValue(tree.Help) || (command == tree.Root && args.Length == 0))
         {
-            terminal.Out.Write(HelpPage.Of(command, path, tree.Options, terminal.ReadingWidth));
+            terminal.Out.Write(terminal.Named(HelpPage.Of(command, path, tree.Options, terminal.ReadingWidth)));
             return ExitCodes.Done;
         }
         if (command == tree.Root && parsed.GetValue(tree.Version))
@@ -60,11 +60,11 @@ internal static class CommandLine
         }
         if (command is not Verb { Work: { } work } verb)
         {
-            if (parsed.Errors.FirstOrDefault(error => error.SymbolResult is System.CommandLine.Parsing.OptionResult) is { } wrong) return Usage(terminal, wrong.Message, path);
-            terminal.Error.Write(HelpPage.Of(command, path, tree.Options, terminal.ReadingWidth));
+            if (parsed.Errors.FirstOrDefault(error => error.SymbolResult is System.CommandLine.Parsing.OptionResult) is { } wrong) return Usage(terminal, Sentence(WordsOf(wrong)), path);
+            terminal.Error.Write(terminal.Named(HelpPage.Of(command, path, tree.Options, terminal.ReadingWidth)));
             return ExitCodes.Usage;
         }
-        if (parsed.Errors is [var first, ..]) return Usage(terminal, Sentence(first.Message), path);
+        if (parsed.Errors is [var first, ..]) return Usage(terminal, Sentence(WordsOf(first)), path);
         if (verb.IsLocal && tree.Options.All.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } foreign)
             return Usage(terminal, $"'{path}' calls no server and takes no {foreign.Name}.", path);
 
@@ -96,7 +96,7 @@ internal static class CommandLine
         catch (AtollException problem)
         {
             if (context.IsJson && problem.Document is { } document) terminal.Error.WriteLine(document);
-            else Report(terminal, problem.Detail, RemedyFor(problem, context));
+            else Report(terminal, ApiWords.Translate(problem.Detail, context.Command), RemedyFor(problem, context) is { } remedy ? ApiWords.Translate(remedy, context.Command) : null);
             return ExitCodes.Refused;
         }
         catch (AtollUnreachableException) when (cancellationToken.IsCancellationRequested)
@@ -136,9 +136,32 @@ internal static class CommandLine
     {
         var error = terminal.ErrorConsole;
         error.Write(new Spectre.Console.Text("Error: ", new Spectre.Console.Style(Spectre.Console.Color.Red, decoration: Spectre.Console.Decoration.Bold)));
-        terminal.Error.WriteLine(message);
-        if (remedy is not null) terminal.Error.WriteLine("  " + remedy);
+        terminal.Tell(message);
+        if (remedy is not null) terminal.Tell("  " + remedy);
     }
+
+    // The parser's own words name types of .NET.
+    private static string WordsOf(System.CommandLine.Parsing.ParseError error) => error.SymbolResult switch
+    {
+        System.CommandLine.Parsing.OptionResult { Tokens: [var token, ..] } result when IsConversion(error) =>
+            $"'{token.Value}' is not {Kind(result.Option.ValueType)}: {result.Option.Name} <{result.Option.HelpName ?? "value"}>",
+        System.CommandLine.Parsing.ArgumentResult { Parent: System.CommandLine.Parsing.OptionResult option, Tokens: [var token, ..] } when IsConversion(error) =>
+            $"'{token.Value}' is not {Kind(option.Option.ValueType)}: {option.Option.Name} <{option.Option.HelpName ?? "value"}>",
+        System.CommandLine.Parsing.ArgumentResult { Tokens: [var token, ..] } result when IsConversion(error) =>
+            $"'{token.Value}' is not {Kind(result.Argument.ValueType)}: <{result.Argument.Name}>",
+        _ => error.Message,
+    };
+
+    private static bool IsConversion(System.CommandLine.Parsing.ParseError error) => error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal);
+
+    private static string Kind(Type type) => (Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        var known when known == typeof(int) || known == typeof(long) => "a whole number",
+        var known when known == typeof(double) => "a number",
+        var known when known == typeof(bool) => "true or false",
+        var known when known == typeof(DateTimeOffset) => "a date such as 2030-01-31",
+        _ => "such a value",
+    };
 
     private static string Sentence(string text) => text.EndsWith('.') ? text : text + ".";
 

@@ -8,7 +8,7 @@ namespace Atoll.Cli;
 internal sealed class Grid
 {
     private const int Gap = 2;
-    private const int NarrowestFlexible = 12;
+    private const int NarrowestFlexible = 10;
 
     private readonly List<Column> _columns = [];
     private readonly List<Cell[]> _rows = [];
@@ -17,7 +17,8 @@ internal sealed class Grid
     /// <param name="Heading">Lower case.</param>
     /// <param name="Right">Numbers stand on the right.</param>
     /// <param name="Flexible">May be shortened when space is short.</param>
-    private sealed record Column(string Heading, bool Right, bool Flexible);
+    /// <param name="Optional">Left out when shortening does not help.</param>
+    private sealed record Column(string Heading, bool Right, bool Flexible, bool Optional = false);
 
     /// <summary>A value with its style.</summary>
     public readonly record struct Cell(string Text, string? Style = null)
@@ -28,6 +29,9 @@ internal sealed class Grid
     public Grid Text(string heading) => Add(new Column(heading, false, false));
 
     public Grid Flexible(string heading) => Add(new Column(heading, false, true));
+
+    /// <summary>A column that narrow screens do without.</summary>
+    public Grid Optional(string heading) => Add(new Column(heading, false, true, true));
 
     public Grid Number(string heading) => Add(new Column(heading, true, false));
 
@@ -49,6 +53,11 @@ internal sealed class Grid
             var widest = Enumerable.Range(0, widths.Length).Where(i => _columns[i].Flexible && widths[i] > NarrowestFlexible).OrderByDescending(i => widths[i]).ToList();
             if (widest.Count == 0)
             {
+                if (_columns.FindLastIndex(column => column.Optional) is >= 0 and var least)
+                {
+                    Without(least).Write(console, indent);
+                    return;
+                }
                 WriteBlocks(console, indent);
                 return;
             }
@@ -79,6 +88,14 @@ internal sealed class Grid
             }
             return line.ToString();
         }
+    }
+
+    private Grid Without(int column)
+    {
+        var grid = new Grid();
+        grid._columns.AddRange(_columns.Where((_, i) => i != column));
+        grid._rows.AddRange(_rows.Select(row => row.Where((_, i) => i != column).ToArray()));
+        return grid;
     }
 
     private void WriteBlocks(IAnsiConsole console, string indent)

@@ -94,7 +94,8 @@ internal static class HelpPage
         return argument.Arity.MinimumNumberOfValues == 0 ? $"[{argument.Name}]{many}" : $"<{argument.Name}>{many}";
     }
 
-    private static void Section(StringBuilder text, string title, IReadOnlyList<(string Left, string Right)> rows, int width)
+    /// <summary>Names on the left, what they mean on the right, below a title.</summary>
+    public static void Section(StringBuilder text, string title, IReadOnlyList<(string Left, string Right)> rows, int width)
     {
         text.AppendLine().Append(title).AppendLine(":");
         var left = Math.Min(rows.Max(row => row.Left.Length), Math.Max(16, width / 3));

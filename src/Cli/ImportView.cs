@@ -42,7 +42,7 @@ internal static class ImportView
                     $"{import.Dataset} version {import.Version}: {Words.Plural(import.Samples ?? 0, "sample")}{(import.Skipped is > 0 and var skipped ? $", {Words.Count(skipped)} bad ones left out" : "")}.");
                 break;
             case ImportStates.Queued or ImportStates.Running:
-                console.WriteLine($"Import {import.Id} goes on at the server. When it is done: atoll datasets show {import.Dataset}");
+                console.Hint($"Import {import.Id} goes on at the server. When it is done: atoll datasets show {import.Dataset}");
                 break;
             default:
                 console.WriteLine($"The import was {import.State}{(import.Error is { } error ? $": {error}" : ".")}");

@@ -52,9 +52,23 @@ internal static class RunView
             {
                 var bar = view.Add(run.Model);
                 var last = run;
-                await foreach (var change in context.Client.FollowRunAsync(id, cancellationToken)) last = Report(bar, change, context.Terminal.Clock);
+                try
+                {
+                    await foreach (var change in context.Client.FollowRunAsync(id, cancellationToken)) last = Report(bar, change, context.Terminal.Clock);
+                }
+                catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+                {
+                    // Told below, where no bar is drawn any more.
+                }
                 return last;
             });
+            if (cancellationToken.IsCancellationRequested && !RunStates.IsEnded(run.State))
+            {
+                context.Terminal.Tell($"Run {id} goes on at the server.");
+                context.Terminal.Tell($"Watch it:   atoll runs follow {id}");
+                context.Terminal.Tell($"Cancel it:  atoll runs cancel {id}");
+                return ExitCodes.Interrupted;
+            }
         }
         context.Write(run, AtollJson.Default.RunResponse, console =>
         {
@@ -62,13 +76,13 @@ internal static class RunView
             if (run.State == RunStates.Succeeded)
             {
                 console.WriteLine();
-                console.WriteLine($"Report:    atoll models report {run.Model}");
-                console.WriteLine($"Promote:   atoll promote {run.Model}");
+                console.Hint($"Report:    atoll models report {run.Model}");
+                console.Hint($"Promote:   atoll promote {run.Model}");
             }
         });
         if (run.State == RunStates.Failed)
         {
-            context.Terminal.Error.WriteLine($"The run failed. Its log: atoll runs logs {run.Id}");
+            context.Terminal.Tell($"The run failed. Its log: atoll runs logs {run.Id}");
             return ExitCodes.Refused;
         }
         return run.State == RunStates.Succeeded ? ExitCodes.Done : ExitCodes.Refused;

@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using Spectre.Console;
 
 namespace Atoll.Cli;
 
 /// <summary>Where a command reads and writes: answers to <see cref="Out"/>, everything else to <see cref="Error"/>.</summary>
-internal sealed class Terminal
+internal sealed partial class Terminal
 {
     /// <summary>Widest that text is set, so that lines stay readable on a wide screen.</summary>
     private const int WidthMax = 120;
@@ -51,6 +52,15 @@ internal sealed class Terminal
     /// <summary>Width for text meant to be read.</summary>
     public int ReadingWidth => Math.Clamp(OutIsTerminal ? Columns() : 100, 40, WidthMax);
 
+    /// <summary>How the program was called: by the script that started it, or by its name.</summary>
+    public string Program => Environment("ATOLL_PROGRAM") ?? "atoll";
+
+    /// <summary>A text of ours whose commands can be copied as they stand.</summary>
+    public string Named(string text) => Program is "atoll" ? text : Command().Replace(text, match => Program + match.Value["atoll".Length..]);
+
+    /// <summary>A message beside the answer, for a person.</summary>
+    public void Tell(string text) => Error.WriteLine(Named(text));
+
     public string? Environment(string name) => _environment(name) is { Length: > 0 } value ? value : null;
 
     /// <summary>The process's own terminal.</summary>
@@ -81,7 +91,7 @@ internal sealed class Terminal
             Ansi = isTerminal && !dumb ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = color ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = isTerminal && !dumb ? InteractionSupport.Yes : InteractionSupport.No,
-            Out = new Sink(writer, isTerminal, () => isTerminal ? Math.Clamp(Columns(), 40, widthMax) : Unbounded),
+            Out = new Sink(this, writer, isTerminal, () => isTerminal ? Math.Clamp(Columns(), 40, widthMax) : Unbounded),
             Enrichment = new ProfileEnrichment { UseDefaultEnrichers = false },
         });
         console.Profile.Capabilities.Unicode = true;
@@ -91,8 +101,15 @@ internal sealed class Terminal
     private static string UserConfigFolder() => Path.Combine(
         System.Environment.GetFolderPath(System.Environment.SpecialFolder.ApplicationData, System.Environment.SpecialFolderOption.DoNotVerify), "atoll");
 
-    private sealed class Sink(TextWriter writer, bool isTerminal, Func<int> width) : IAnsiConsoleOutput
+    // Commands are written in small letters everywhere, the product is not.
+    [GeneratedRegex(@"(?<![\w./\\-])atoll (?=[a-z-])")]
+    private static partial Regex Command();
+
+    /// <summary>Where a console of Spectre writes.</summary>
+    internal sealed class Sink(Terminal terminal, TextWriter writer, bool isTerminal, Func<int> width) : IAnsiConsoleOutput
     {
+        public string Named(string text) => terminal.Named(text);
+
         public TextWriter Writer => writer;
 
         public bool IsTerminal => isTerminal;

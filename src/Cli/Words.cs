@@ -56,11 +56,13 @@ internal static class Words
     public static string Plural(long count, string noun, string? plural = null) => $"{Count(count)} {(count == 1 ? noun : plural ?? noun + "s")}";
 
     /// <summary>The score that says most about these, with its name.</summary>
-    public static string? MainScore(IReadOnlyDictionary<string, double>? metrics)
+    /// <param name="metrics">By name.</param>
+    /// <param name="valueFirst">For a column that may be cut.</param>
+    public static string? MainScore(IReadOnlyDictionary<string, double>? metrics, bool valueFirst = false)
     {
         if (metrics is null) return null;
         foreach (var name in (ReadOnlySpan<string>)[MetricNames.Accuracy, MetricNames.MacroF1, MetricNames.R2, MetricNames.Rmse])
-            if (metrics.TryGetValue(name, out var value)) return $"{name} {Score(value)}";
+            if (metrics.TryGetValue(name, out var value)) return valueFirst ? $"{Score(value)} {name}" : $"{name} {Score(value)}";
         return metrics.Count == 0 ? null : $"{metrics.First().Key} {Score(metrics.First().Value)}";
     }
 

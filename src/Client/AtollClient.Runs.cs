@@ -14,6 +14,10 @@ public sealed partial class AtollClient
     public Task<RunResponse> CreateRunAsync(CreateRunRequest request, CancellationToken cancellationToken = default) =>
         PostAsync(Path($"/runs"), request, AtollJson.Default.CreateRunRequest, AtollJson.Default.RunResponse, NewIdempotencyKey(), cancellationToken);
 
+    /// <summary>What may be chosen about each kind of training.</summary>
+    public Task<Page<TrainerResponse>> ListTrainersAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/trainers"), AtollJson.Default.PageTrainerResponse, cancellationToken);
+
     /// <summary>One page of runs, newest first.</summary>
     public Task<Page<RunResponse>> ListRunsPageAsync(
         RunFilter? filter = null, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>

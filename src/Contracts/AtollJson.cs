@@ -58,6 +58,7 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(Page<RunResponse>))]
 [JsonSerializable(typeof(Page<SampleResponse>))]
 [JsonSerializable(typeof(Page<TenantResponse>))]
+[JsonSerializable(typeof(Page<TrainerResponse>))]
 [JsonSerializable(typeof(PredictRequest))]
 [JsonSerializable(typeof(PredictResponse))]
 [JsonSerializable(typeof(PrincipalResponse))]

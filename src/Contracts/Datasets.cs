@@ -7,7 +7,9 @@ namespace Atoll.Contracts;
 /// <param name="Line">Line of a text file, the first is 1.</param>
 /// <param name="Entry">Name of an entry of a zip file.</param>
 /// <param name="Column">Name of a column.</param>
-public sealed record ImportProblem(string Code, string Message, string? File = null, long? Line = null, string? Entry = null, string? Column = null);
+/// <param name="Fatal">True when leaving bad samples out does not help.</param>
+public sealed record ImportProblem(
+    string Code, string Message, string? File = null, long? Line = null, string? Entry = null, string? Column = null, bool? Fatal = null);
 
 /// <summary>Codes of <see cref="ImportProblem"/>; texts may change, codes may not.</summary>
 public static class ImportProblemCodes

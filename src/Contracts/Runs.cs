@@ -31,6 +31,18 @@ public sealed record CreateRunRequest
     public IReadOnlyDictionary<string, string>? Parameters { get; init; }
 }
 
+/// <summary>A kind of training.</summary>
+/// <param name="SampleType">What it learns from; one of <see cref="DatasetTypes"/>.</param>
+/// <param name="Parameters">What may be chosen about it, in <see cref="CreateRunRequest.Parameters"/>.</param>
+public sealed record TrainerResponse(string SampleType, IReadOnlyList<TrainerParameterResponse> Parameters);
+
+/// <summary>Something that may be chosen about a training.</summary>
+/// <param name="Name">Key in <see cref="CreateRunRequest.Parameters"/>.</param>
+/// <param name="Expected">Which values it takes, in words. Every parameter also takes <c>auto</c>, which is as if it were left out.</param>
+/// <param name="Default">What holds without it, in words.</param>
+/// <param name="Meaning">What it does, in words.</param>
+public sealed record TrainerParameterResponse(string Name, string Expected, string Default, string Meaning);
+
 /// <summary>States of a run.</summary>
 public static class RunStates
 {

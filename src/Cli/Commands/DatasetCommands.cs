@@ -167,19 +167,30 @@ internal static class DatasetCommands
             bar.Finish(ended.State == ImportStates.Succeeded ? Words.Plural(ended.Samples ?? 0, "sample") : noWait ? "uploaded" : ended.State);
             return ended;
         });
+        var target = import is { State: ImportStates.Succeeded, Type: DatasetTypes.Tabular } && !context.IsJson ? await TargetOptionAsync(context, import, cancellationToken) : "";
         context.Write(import, AtollJson.Default.ImportResponse, console =>
         {
             ImportView.Show(console, import);
             if (import.State == ImportStates.Succeeded)
             {
-                console.WriteLine($"See it:    atoll datasets show {import.Dataset}");
-                console.WriteLine($"Train it:  atoll train {import.Dataset} --follow");
+                console.Hint($"See it:    atoll datasets show {import.Dataset}");
+                console.Hint($"Train it:  atoll train {import.Dataset}{target} --follow");
             }
         });
         if (import.State is ImportStates.Succeeded or ImportStates.Queued or ImportStates.Running) return ExitCodes.Done;
-        if (import.State == ImportStates.Refused && files.Count > 0)
-            context.Terminal.Error.WriteLine("Nothing was created. Mend the data, or leave the bad part out with --skip-bad.");
+        if (import.State == ImportStates.Refused)
+        {
+            context.Terminal.Error.WriteLine(import.Problems.Any(problem => problem.Fatal == true)
+                ? "Nothing was created." : "Nothing was created. Mend the data, or leave the bad part out with --skip-bad.");
+        }
         return ExitCodes.Refused;
+    }
+
+    /// <summary>What a training of this table must be told: nothing if it names its label, otherwise a column, the last as a guess.</summary>
+    private static async Task<string> TargetOptionAsync(CommandContext context, ImportResponse import, CancellationToken cancellationToken)
+    {
+        var schema = (await context.Client.GetDatasetVersionAsync(import.Dataset, $"{import.Version}", cancellationToken)).Manifest.Schema;
+        return schema.LabelColumn is null && schema.Columns.Count > 0 ? $" --target {PredictCommand.Quoted(schema.Columns[^1].Name)}" : "";
     }
 
     private static Verb List()
@@ -193,7 +204,7 @@ internal static class DatasetCommands
                 {
                     if (page.Items.Count == 0)
                     {
-                        console.WriteLine("No datasets. Make one with: atoll datasets create <name> <file>");
+                        console.Hint("No datasets. Make one with: atoll datasets create <name> <file>");
                         return;
                     }
                     var grid = new Grid().Flexible("dataset").Text("type").Number("version").Number("samples").Number("size").Text("created");

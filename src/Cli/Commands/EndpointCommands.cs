@@ -19,7 +19,7 @@ internal static class EndpointCommands
                 {
                     if (page.Items.Count == 0)
                     {
-                        console.WriteLine("No endpoints. A model gets one with its first version: atoll train <dataset> --follow");
+                        console.Hint("No endpoints. A model gets one with its first version: atoll train <dataset> --follow");
                         return;
                     }
                     var grid = new Grid().Flexible("endpoint").Number("version").Text("by alias").Flexible("address");
@@ -50,7 +50,7 @@ internal static class EndpointCommands
                     foreach (var input in signature.Inputs) grid.Row(input.Name, input.ColumnType ?? input.Datatype, input.Example);
                     grid.Write(console);
                     console.WriteLine();
-                    console.WriteLine("Try it:  " + PredictCommand.ExampleFor(endpoint));
+                    console.Hint("Try it:  " + PredictCommand.ExampleFor(endpoint));
                 });
                 return ExitCodes.Done;
             });

@@ -25,7 +25,7 @@ internal static class GrantCommands
                 var page = await context.Client.ListGrantsPageAsync(context.Get(name), context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
                 context.Write(page, AtollJson.Default.PageGrantResponse, console =>
                 {
-                    if (page.Items.Count == 0) console.WriteLine($"{context.Get(name)} may do nothing. Grant something with: atoll grants add {context.Get(name)} <permission>");
+                    if (page.Items.Count == 0) console.Hint($"{context.Get(name)} may do nothing. Grant something with: atoll grants add {context.Get(name)} <permission>");
                     foreach (var grant in page.Items) console.WriteLine(grant.Permission);
                     Paging.ShowMore(context, page);
                 });

@@ -26,7 +26,7 @@ internal static class KeyCommands
             context.Write(created, AtollJson.Default.CreatedApiKeyResponse, console =>
             {
                 console.WriteLine($"Key {created.Id} of {created.Principal}, shown only now:");
-                console.WriteLine($"  {created.Secret}");
+                console.Hint($"  {created.Secret}");
             });
             return ExitCodes.Done;
         });
@@ -44,7 +44,7 @@ internal static class KeyCommands
                 {
                     if (page.Items.Count == 0)
                     {
-                        console.WriteLine($"No keys. Make one with: atoll keys create {context.Get(name)}");
+                        console.Hint($"No keys. Make one with: atoll keys create {context.Get(name)}");
                         return;
                     }
                     var grid = new Grid().Text("key").Text("begins with").Flexible("note").Text("created").Text("expires");

@@ -34,7 +34,7 @@ internal static class ModelCommands
                 {
                     if (page.Items.Count == 0)
                     {
-                        console.WriteLine("No models. Train one with: atoll train <dataset> --follow");
+                        console.Hint("No models. Train one with: atoll train <dataset> --follow");
                         return;
                     }
                     var grid = new Grid().Flexible("model").Text("task").Number("latest").Flexible("aliases").Text("created");
@@ -241,7 +241,7 @@ internal static class ModelCommands
             {
                 if (page.Items.Count == 0)
                 {
-                    console.WriteLine($"No promotions. Make one with: atoll promote {context.Get(model)}");
+                    console.Hint($"No promotions. Make one with: atoll promote {context.Get(model)}");
                     return;
                 }
                 var grid = new Grid().Number("version").Text("to").Text("promoted").Flexible("gates").Flexible("by").Text("when");

@@ -20,7 +20,7 @@ internal static class PredictCommand
         };
         var rowJson = new Option<string[]>("--row-json") { Description = "A row as a JSON object; may be repeated.", HelpName = "object" };
         var csv = new Option<string?>("--csv") { Description = "A csv file with a header; - is standard input.", HelpName = "file" };
-        var text = new Option<string[]>("--text") { Description = "A text; may be repeated. - reads standard input, a text on each line.", HelpName = "text" };
+        var text = new Option<string[]>("--text") { Description = "A text, in quotes; several may follow each other. - reads standard input, a text on each line.", HelpName = "text", AllowMultipleArgumentsPerToken = true };
         var image = new Option<string[]>("--image") { Description = "An image file; may be repeated.", HelpName = "file", AllowMultipleArgumentsPerToken = true };
         var top = new Option<int?>("--top") { Description = "How many labels to show for each sample. Default: 3.", HelpName = "number" };
         var version = new Option<int?>("--version") { Description = "Ask this version instead of the one that serves.", HelpName = "number" };
@@ -142,7 +142,7 @@ internal static class PredictCommand
         }
         catch (JsonException problem)
         {
-            throw new UsageException($"--row-json is not JSON: {problem.Message}");
+            throw new UsageException($"--row-json is not valid JSON{(problem.BytePositionInLine is { } at ? $", at character {at + 1}" : "")}: {text}");
         }
     }
 
@@ -163,5 +163,5 @@ internal static class PredictCommand
         return lines;
     }
 
-    private static string Quoted(string text) => text.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '-' or '.' or '_') ? text : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
+    internal static string Quoted(string text) => text.All(c => char.IsAsciiLetterOrDigit(c) || c is '=' or '-' or '.' or '_') ? text : $"'{text.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 }

@@ -29,7 +29,7 @@ internal static class PrincipalCommands
             context.Write(created, AtollJson.Default.PrincipalResponse, console =>
             {
                 console.WriteLine($"Created principal {created.Name}{(created.Permissions.Count == 0 ? ", which may do nothing yet" : $" with {string.Join(", ", created.Permissions)}")}.");
-                console.WriteLine($"Give it a key:  atoll keys create {created.Name}");
+                console.Hint($"Give it a key:  atoll keys create {created.Name}");
             });
             return ExitCodes.Done;
         });

@@ -33,14 +33,14 @@ internal static class RunCommands
             {
                 if (page.Items.Count == 0)
                 {
-                    console.WriteLine("No runs. Start one with: atoll train <dataset> --follow");
+                    console.Hint("No runs. Start one with: atoll train <dataset> --follow");
                     return;
                 }
-                var grid = new Grid().Text("run").Text("state").Flexible("model").Flexible("dataset").Flexible("score").Text("created");
+                var grid = new Grid().Text("run").Text("state").Flexible("model").Optional("dataset").Flexible("score").Text("created");
                 foreach (var run in page.Items)
                     grid.Row(
                         run.Id, RunView.State(run), run.ModelVersion is { } version ? $"{run.Model} v{version}" : run.Model, $"{run.Dataset} v{run.DatasetVersion}",
-                        Words.MainScore(run.Metrics), Words.Ago(run.CreatedUtc, context.Terminal.Clock));
+                        Words.MainScore(run.Metrics, valueFirst: true), Words.Ago(run.CreatedUtc, context.Terminal.Clock));
                 grid.Write(console);
                 Paging.ShowMore(context, page);
             });

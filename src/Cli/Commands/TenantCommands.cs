@@ -21,8 +21,8 @@ internal static class TenantCommands
                 context.Write(created, AtollJson.Default.CreatedTenantResponse, console =>
                 {
                     console.WriteLine($"Created tenant {created.Tenant.Name}.");
-                    console.WriteLine($"Its administrator's key, shown only now: {created.AdministratorKey.Secret}");
-                    console.WriteLine($"Use it:  atoll login --server {context.Client.Server.ToString().TrimEnd('/')} --key {created.AdministratorKey.Secret}");
+                    console.Hint($"Its administrator's key, shown only now: {created.AdministratorKey.Secret}");
+                    console.Hint($"Use it:  atoll login --server {context.Client.Server.ToString().TrimEnd('/')} --key {created.AdministratorKey.Secret}");
                 });
                 return ExitCodes.Done;
             });
@@ -102,7 +102,7 @@ internal static class TenantCommands
                 context.Write(created, AtollJson.Default.CreatedApiKeyResponse, console =>
                 {
                     console.WriteLine($"Key of {created.Principal} in tenant {context.Get(name)}, shown only now:");
-                    console.WriteLine($"  {created.Secret}");
+                    console.Hint($"  {created.Secret}");
                 });
                 return ExitCodes.Done;
             });

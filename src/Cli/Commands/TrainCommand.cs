@@ -8,7 +8,7 @@ internal static class TrainCommand
 {
     public static Verb Create()
     {
-        var dataset = new Argument<string>("dataset") { Description = "Name of the dataset to learn from." };
+        var dataset = new Argument<string?>("dataset") { Description = "Name of the dataset to learn from.", Arity = ArgumentArity.ZeroOrOne };
         var version = new Option<int?>("--dataset-version") { Description = "Version of the dataset. Default: the newest.", HelpName = "number" };
         var model = new Option<string?>("--model") { Description = "Model that gets the result as its next version. Default: the dataset's name.", HelpName = "name" };
         var target = new Option<string?>("--target") { Description = "Column to learn, for tables. Default: the dataset's label column.", HelpName = "column" };
@@ -17,22 +17,25 @@ internal static class TrainCommand
         var minutes = new Option<double?>("--minutes") { Description = "Longest training time; the best model until then is kept.", HelpName = "number" };
         var priority = new Option<int?>("--priority") { Description = "Higher goes first among your own runs. Default: 0.", HelpName = "number" };
         var parameters = new Option<string[]>("--set") { Description = "A parameter of the trainer; may be repeated.", HelpName = "name=value" };
+        var list = new Option<bool>("--parameters") { Description = "Show the parameters of the trainers and start nothing." };
         var follow = new Option<bool>("--follow", "-f") { Description = "Watch the training until it ends; exit code 1 if it does not succeed." };
         return new Verb(
             "train", "Train a model on a dataset.",
             new("atoll train leads --follow", "Train a model on the dataset 'leads' and watch it"),
             new("atoll train leads --target Converted --model lead-scoring", "Learn another column, into another model"),
-            new("atoll train shoes --minutes 5 --set epochs=10", "Stop after five minutes or ten epochs"))
+            new("atoll train shoes --minutes 5 --set epochs=10", "Stop after five minutes or ten epochs"),
+            new("atoll train --parameters", "What --set takes, for tables, texts and images"))
         {
             Details = "The trainer fits the data: tables, texts or images. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
             Arguments = { dataset },
-            Options = { model, target, version, experiment, seed, minutes, priority, parameters, follow },
+            Options = { model, target, version, experiment, seed, minutes, priority, parameters, list, follow },
         }.Does(async (context, cancellationToken) =>
         {
+            if (context.Get(list)) return await ShowParametersAsync(context, cancellationToken);
             var run = await context.Client.CreateRunAsync(
                 new CreateRunRequest
                 {
-                    Dataset = context.Get(dataset),
+                    Dataset = context.Get(dataset) ?? throw new UsageException("Say which dataset to learn from: atoll train <dataset>"),
                     DatasetVersion = context.Get(version),
                     Model = context.Get(model),
                     Target = context.Get(target),
@@ -51,10 +54,28 @@ internal static class TrainCommand
             context.Write(run, AtollJson.Default.RunResponse, console =>
             {
                 console.WriteLine($"Started run {run.Id}: {run.Dataset} version {run.DatasetVersion} into model {run.Model}.");
-                console.WriteLine($"Watch it:  atoll runs follow {run.Id}");
+                console.Hint($"Watch it:  atoll runs follow {run.Id}");
             });
             return ExitCodes.Done;
         });
+    }
+
+    private static async Task<int> ShowParametersAsync(CommandContext context, CancellationToken cancellationToken)
+    {
+        var trainers = await context.Client.ListTrainersAsync(cancellationToken);
+        context.Write(trainers, AtollJson.Default.PageTrainerResponse, console =>
+        {
+            var text = new System.Text.StringBuilder("Give them with --set name=value; every one may be left out.").AppendLine();
+            foreach (var trainer in trainers.Items)
+            {
+                HelpPage.Section(
+                    text, $"Trainings on {trainer.SampleType} samples",
+                    [.. trainer.Parameters.Select(parameter => (parameter.Name, $"{char.ToUpperInvariant(parameter.Meaning[0])}{parameter.Meaning[1..]}: {parameter.Expected}. Default: {parameter.Default}."))],
+                    context.Terminal.ReadingWidth);
+            }
+            context.Terminal.Out.Write(text);
+        });
+        return ExitCodes.Done;
     }
 
     /// <summary><c>name=value</c>, each name once.</summary>

@@ -25,7 +25,7 @@ internal static class RecoverCommand
             var key = await RunAsync(context.Get(data) ?? new AtollOptions().Data, context.Terminal.Clock, cancellationToken);
             var console = context.Terminal.OutConsole;
             console.WriteLine($"A new administrator's key of the platform, shown only now, of principal {key.Principal}:");
-            console.WriteLine($"  {key.Secret}");
+            console.Hint($"  {key.Secret}");
             return ExitCodes.Done;
         });
     }

@@ -67,9 +67,9 @@ internal static class ServeCommand
         {
             console.WriteLine();
             console.WriteLine("The platform administrator's key, shown only now:");
-            console.WriteLine($"  {key}");
+            console.Hint($"  {key}");
             console.WriteLine("Use it with:");
-            console.WriteLine($"  atoll login --server {server.Address} --key {key}");
+            console.Hint($"  atoll login --server {server.Address} --key {key}");
             console.WriteLine();
         }
         console.MarkupLine("[dim]Ctrl-C stops it.[/]");

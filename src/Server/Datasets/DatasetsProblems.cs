@@ -32,7 +32,7 @@ internal static class DatasetsProblems
         HttpProblems.InvalidField("file", "is missing", "Send a multipart form with one or more files as 'file', or as 'train' and 'test'; or JSON with a 'url'.");
 
     public static Problem Refused(Import import) =>
-        new(422, ProblemCodes.ImportRefused, import.Error ?? "The data cannot be used.", "Correct the data, or send skipBad=true to leave bad samples out.")
+        new(422, ProblemCodes.ImportRefused, import.Error ?? "The data cannot be used.", import.Problems.Any(problem => problem.Fatal == true) ? "Correct the request or the data." : "Correct the data, or send skipBad=true to leave bad samples out.")
         {
             Extensions = new Dictionary<string, object?>
             {

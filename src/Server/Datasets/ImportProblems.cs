@@ -39,7 +39,7 @@ internal sealed class ImportProblems(int listedMax)
         ErrorCount++;
 
         // The reason for everything must not drown in a flood of bad rows.
-        _errors.Insert(0, problem);
+        _errors.Insert(0, problem with { Fatal = true });
         if (_errors.Count > listedMax) _errors.RemoveAt(listedMax);
     }
 

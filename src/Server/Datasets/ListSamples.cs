@@ -1,5 +1,6 @@
 using System.Globalization;
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
@@ -30,7 +31,7 @@ internal static class ListSamples
         using var source = opened!;
         int number = -1;
         if (label is not null && (number = source.Manifest.Labels.ToList().IndexOf(label)) < 0)
-            return HttpProblems.InvalidField("label", $"is '{label}', which no sample has", "See the labels of the version.").ToResult();
+            return HttpProblems.InvalidField("label", $"is '{label}', which no sample has", $"{Spelling.Ask(label, source.Manifest.Labels)}See the labels of the version.").ToResult();
 
         return TypedResults.Ok(ReadPage(source, Splits.Parse(split), number, after, paging.Limit ?? 100, cancellationToken));
     }

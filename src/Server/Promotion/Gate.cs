@@ -1,5 +1,6 @@
 using System.Globalization;
 using Atoll.Contracts;
+using Atoll.Platform;
 
 namespace Atoll.Promotion;
 
@@ -14,7 +15,7 @@ internal static class Gate
         {
             return new GateResult(
                 gate.Metric, false,
-                $"The version has no score '{gate.Metric}'; it has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.",
+                $"The version has no score '{gate.Metric}'. {Spelling.Ask(gate.Metric, metrics.Keys)}It has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.",
                 gate.AtLeast, gate.AtMost);
         }
         var low = gate.AtLeast is { } least && actual < least;

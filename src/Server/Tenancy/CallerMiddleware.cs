@@ -48,6 +48,7 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
         var header = context.Request.Headers.Authorization.ToString();
         if (header.Length == 0) return (null, HttpProblems.Unauthenticated("The request has no credential."));
         const string Scheme = "Bearer ";
+        if (header.Trim().Equals(Scheme.Trim(), StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("The credential is empty."));
         if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("Invalid authentication scheme."));
         var credential = header[Scheme.Length..].Trim();
         if (callers.FindRemembered(credential) is { } remembered) return (remembered, null);

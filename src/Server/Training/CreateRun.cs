@@ -43,6 +43,8 @@ internal static partial class CreateRun
         if (MissingSplit(manifest) is { } split) return TrainingProblems.SplitMissing(dataset.Name, number, split).ToResult();
         var (target, badTarget) = FindTarget(request, dataset, manifest);
         if (badTarget is not null) return badTarget.ToResult();
+        var parameters = request.Parameters ?? new Dictionary<string, string>();
+        if (TrainingProblems.WrongParameter(parameters, manifest, target) is { } wrong) return wrong.ToResult();
         if (await FindOtherKindAsync(model, manifest.Type, db, cancellationToken) is { } other)
             return TrainingProblems.ModelOfOtherKind(model, other, manifest.Type).ToResult();
 
@@ -57,7 +59,7 @@ internal static partial class CreateRun
             Target = target,
             Seed = request.Seed,
             MinutesMax = request.MinutesMax,
-            Parameters = new Dictionary<string, string>(request.Parameters ?? new Dictionary<string, string>()),
+            Parameters = new Dictionary<string, string>(parameters),
             CreatedUtc = clock.GetUtcNow().UtcDateTime,
         };
         db.Runs().Add(run);

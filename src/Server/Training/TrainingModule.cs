@@ -23,6 +23,8 @@ internal static class TrainingModule
 
     public static void MapTraining(this RouteGroupBuilder api)
     {
+        api.MapGet("/trainers", ListTrainers.Handle).ForCallers("describes the program, not anybody's data").WithTags("Runs")
+            .WithName("listTrainers").WithSummary("What may be chosen about each kind of training.");
         var runs = api.MapGroup("/runs").WithTags("Runs");
         runs.MapPost("/", CreateRun.HandleAsync).Needs(Permissions.RunsWrite).Repeatable()
             .WithName("createRun").WithSummary("Train a model on a dataset.")

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Http;
 
 namespace Atoll.Training;
@@ -21,10 +22,18 @@ internal static class TrainingProblems
         "target", "is missing: the dataset names no label column", $"Name the column to learn; {dataset} has {string.Join(", ", columns.Take(30))}.");
 
     public static Problem TargetUnknown(string target, IEnumerable<string> columns) => HttpProblems.InvalidField(
-        "target", $"names no column: '{target}'", $"Use one of {string.Join(", ", columns.Take(30))}.");
+        "target", $"names no column: '{target}'", $"{Spelling.Ask(target, columns)}Use one of {string.Join(", ", columns.Take(30))}.");
 
     public static Problem TargetNotForTables(string type) => HttpProblems.InvalidField(
         "target", $"is for tables; this dataset holds {type} samples with their labels", "Leave it out.");
+
+    /// <summary>Null when the trainer can use the parameters; it would refuse them too, but only once the run began.</summary>
+    public static Problem? WrongParameter(IReadOnlyDictionary<string, string> parameters, DatasetManifest manifest, string? target)
+    {
+        var columns = manifest.Schema.Columns.Select(column => column.Name).Where(column => column != target).ToList();
+        var mistake = ParameterTable.Of(manifest.Type, manifest.Schema.MultiLabel).Check(parameters, columns);
+        return mistake is null ? null : new Problem(400, ProblemCodes.InvalidField, mistake.What, mistake.Remedy) { Field = $"parameters.{mistake.Name}" };
+    }
 
     public static Problem ModelOfOtherKind(string model, string has, string wanted) => new(
         409, ProblemCodes.ModelOfOtherKind, $"The model '{model}' reads {has}; this run would make a version that reads {wanted}.",

@@ -64,6 +64,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
 
         // Training
         ["POST /api/v1/runs"] = Attack.NotFound("""{ "dataset": "victim-dataset" }"""),
+        ["GET /api/v1/trainers"] = Attack.Own,
         ["GET /api/v1/runs"] = Attack.Own,
         ["GET /api/v1/runs/{run}"] = Attack.NotFound(),
         ["GET /api/v1/runs/{run}:cancel"] = new Attack(405),

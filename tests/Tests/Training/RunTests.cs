@@ -167,19 +167,45 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
     {
         var (_, client) = await server.CreateTenantAsync();
         await UploadAsync(client, "leads", Table(200));
-        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest
-        {
-            Dataset = "leads",
-            Parameters = new Dictionary<string, string> { ["tress"] = "20" },
-        }));
+
+        // Only the trainer sees that these answers are no numbers.
+        var parameters = new Dictionary<string, string> { ["task"] = "regression" };
+        var run = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = parameters }));
         Assert.Equal(RunStates.Failed, run.State);
         Assert.Equal(1, run.Attempt);
-        Assert.Contains("tress", run.Error);
-        Assert.Contains("trees", run.Error);
+        Assert.Contains("regression needs numbers", run.Error);
         var log = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/logs", AtollJson.Default.PageRunLogResponse))!;
         Assert.Equal($"Failed: {run.Error}", log.Items[^1].Message);
         using var absent = await client.GetAsync("/api/v1/models/leads");
         Assert.Equal(HttpStatusCode.NotFound, absent.StatusCode);
+    }
+
+    [Theory]
+    [InlineData("tress", "20", "Did you mean 'trees'?", "folds: a whole number from 2 to 20")]
+    [InlineData("epochs", "5", "no parameter 'epochs'", "candidates: linear or trees")]
+    [InlineData("folds", "1", "'folds' is '1'", "a whole number from 2 to 20")]
+    [InlineData("ignore", "Planm", "names column 'Planm'", "Did you mean 'plan'?")]
+    [InlineData("ignore", "signed", "names column 'signed'", "There are:")]
+    public async Task A_parameter_that_the_trainer_would_refuse_makes_no_run(string name, string value, string says, string offers)
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(20));
+        var request = new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { [name] = value } };
+        using var answer = await client.PostAsJsonAsync("/api/v1/runs", request, AtollJson.Default.CreateRunRequest);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        var problem = JsonNode.Parse(await answer.Content.ReadAsStringAsync())!;
+        Assert.Equal($"parameters.{name}", (string?)problem["field"]);
+        Assert.Contains(says, (string?)problem["detail"]);
+        Assert.Contains(offers, (string?)problem["detail"]);
+        Assert.Empty((await client.GetFromJsonAsync("/api/v1/runs", AtollJson.Default.PageRunResponse))!.Items);
+    }
+
+    [Fact]
+    public async Task Trainers_tell_what_may_be_chosen_about_them()
+    {
+        var trainers = (await server.Platform.GetFromJsonAsync("/api/v1/trainers", AtollJson.Default.PageTrainerResponse))!.Items;
+        Assert.Equal([DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image], trainers.Select(trainer => trainer.SampleType));
+        Assert.Contains(trainers[2].Parameters, parameter => parameter is { Name: "epochs", Expected: "a whole number from 1 to 10000" });
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using Atoll.Contracts;
+using Atoll.Platform;
 
 namespace Atoll.Datasets;
 
@@ -156,19 +157,19 @@ internal sealed class TabularFormat : IDatasetFormat
             {
                 if (IndexOf(table.Columns, name) < 0)
                 {
-                    sink.Fatal(ImportProblemCodes.UnknownColumn, $"A type is given for the column '{name}', which the file does not have. It has {Listed(table.Columns)}.", new Place(file, 1), name);
+                    sink.Fatal(ImportProblemCodes.UnknownColumn, $"A type is given for the column '{name}', which the file does not have. {Spelling.Ask(name, table.Columns)}It has {Listed(table.Columns)}.", new Place(file, 1), name);
                     sound = false;
                 }
                 else if (!TabularTypes.Contains(type))
                 {
-                    sink.Fatal(ImportProblemCodes.UnknownColumnType, $"'{type}' is not a type of column. Types are {string.Join(", ", TabularTypes)}.", new Place(file, 1), name);
+                    sink.Fatal(ImportProblemCodes.UnknownColumnType, $"'{type}' is not a type of column. {Spelling.Ask(type, TabularTypes)}Types are {string.Join(", ", TabularTypes)}.", new Place(file, 1), name);
                     sound = false;
                 }
             }
 
             if (settings.Label is { } label && (_label = IndexOf(table.Columns, label)) < 0)
             {
-                sink.Fatal(ImportProblemCodes.LabelColumnNotFound, $"The file has no column '{label}' for the label. It has {Listed(table.Columns)}.", new Place(file, 1), label);
+                sink.Fatal(ImportProblemCodes.LabelColumnNotFound, $"The file has no column '{label}' for the label. {Spelling.Ask(label, table.Columns)}It has {Listed(table.Columns)}.", new Place(file, 1), label);
                 sound = false;
             }
 

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
+using Atoll.Platform;
 
 namespace Atoll.Datasets;
 
@@ -30,8 +31,8 @@ internal sealed partial record TextColumns(
         if (columns.Count < 2) return Refused(ImportProblemCodes.LabelColumnNotFound, "The file has one column; a text and its label take two. Check the delimiter, or add the labels.");
 
         int text = settings.TextColumn is { } given ? IndexOf(columns, given) : -1, label = settings.Label is { } named ? IndexOf(columns, named) : -1;
-        if (text < 0 && settings.TextColumn is not null) return Refused(ImportProblemCodes.TextColumnNotFound, $"The file has no column '{settings.TextColumn}' for the text. It has {Listed(columns)}.");
-        if (label < 0 && settings.Label is not null) return Refused(ImportProblemCodes.LabelColumnNotFound, $"The file has no column '{settings.Label}' for the label. It has {Listed(columns)}.");
+        if (text < 0 && settings.TextColumn is not null) return Refused(ImportProblemCodes.TextColumnNotFound, $"The file has no column '{settings.TextColumn}' for the text. {Spelling.Ask(settings.TextColumn, columns)}It has {Listed(columns)}.");
+        if (label < 0 && settings.Label is not null) return Refused(ImportProblemCodes.LabelColumnNotFound, $"The file has no column '{settings.Label}' for the label. {Spelling.Ask(settings.Label, columns)}It has {Listed(columns)}.");
 
         if (text < 0) text = ByName(columns, TextNames, except: label);
         if (label < 0) label = ByName(columns, LabelNames, except: text);

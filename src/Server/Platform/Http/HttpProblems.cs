@@ -17,7 +17,9 @@ internal static class HttpProblems
 
     public static Problem PermissionMissing(string permission) =>
         new(403, ProblemCodes.PermissionMissing, $"This needs the permission '{permission}', which the caller does not have.",
-            "Ask an administrator of the tenant to grant it: atoll grants add <principal> " + permission + ".");
+            permission == Permissions.PlatformAdminister
+            ? "It is for administrators of the platform: use the key that the server printed at its first start, or one made by 'atoll recover'."
+            : "Ask an administrator of the tenant to grant it: atoll grants add <principal> " + permission + ".");
 
     public static Problem NotFound(string what, string name, string remedy) =>
         new(404, ProblemCodes.NotFound, $"There is no {what} '{name}'.", remedy);

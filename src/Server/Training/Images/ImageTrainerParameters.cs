@@ -1,12 +1,22 @@
-using System.Globalization;
+using Atoll.Contracts;
 
 namespace Atoll.Training.Images;
 
 /// <summary>What a person may choose about an image training; null or <c>auto</c> is chosen from the data.</summary>
 internal sealed record ImageTrainerParameters
 {
-    /// <summary>The names, as a person writes them.</summary>
-    public static readonly IReadOnlyList<string> Known = ["size", "epochs", "batch", "learning-rate", "flip", "augment", "validation", "shards"];
+    /// <summary>What may be chosen, as a person writes it.</summary>
+    public static ParameterTable Table { get; } = new(DatasetTypes.Image,
+    [
+        new TrainerParameter.Whole("size", 8, 512, "from the data", "longest side of the network's input in pixels"),
+        new TrainerParameter.Whole("epochs", 1, 10_000, "from the data", "how often each image is seen"),
+        new TrainerParameter.Whole("batch", 2, 1024, "from the data", "images a step"),
+        new TrainerParameter.Number("learning-rate", 1e-6, 1, "0.004", "the highest rate; it climbs there and falls to zero"),
+        new TrainerParameter.Flag("flip", "per label, from the data", "learn from mirrored images"),
+        new TrainerParameter.Flag("augment", "true", "learn from shifted, cropped and recoloured images"),
+        new TrainerParameter.Number("validation", 0, 0.5, "0.1", "share of the images kept aside, where the dataset has no validation split"),
+        new TrainerParameter.Whole("shards", 1, 16, "2", "parts of a step that are computed at the same time"),
+    ]);
 
     /// <summary>Longest side of the images that the network sees, in pixels.</summary>
     public int? Size { get; init; }
@@ -36,51 +46,18 @@ internal sealed record ImageTrainerParameters
 
     public static ImageTrainerParameters Parse(IReadOnlyDictionary<string, string> parameters)
     {
-        foreach (var name in parameters.Keys)
-        {
-            if (!Known.Contains(name))
-                throw new TrainingRefusedException($"An image training has no parameter '{name}'. It has: {string.Join(", ", Known)}.");
-        }
+        var values = Table.Read(parameters);
         var defaults = new ImageTrainerParameters();
         return new ImageTrainerParameters
         {
-            Size = Whole("size", 8, 512),
-            Epochs = Whole("epochs", 1, 10_000),
-            Batch = Whole("batch", 2, 1024),
-            LearningRate = (float)(Number("learning-rate", 1e-6, 1) ?? defaults.LearningRate),
-            Flip = Choice("flip"),
-            Augment = Choice("augment") ?? defaults.Augment,
-            Validation = Number("validation", 0, 0.5) ?? defaults.Validation,
-            Shards = Whole("shards", 1, 16) ?? defaults.Shards,
+            Size = values.Whole("size"),
+            Epochs = values.Whole("epochs"),
+            Batch = values.Whole("batch"),
+            LearningRate = (float)(values.Number("learning-rate") ?? defaults.LearningRate),
+            Flip = values.Flag("flip"),
+            Augment = values.Flag("augment") ?? defaults.Augment,
+            Validation = values.Number("validation") ?? defaults.Validation,
+            Shards = values.Whole("shards") ?? defaults.Shards,
         };
-
-        string? Text(string name) => parameters.TryGetValue(name, out var text) && text is not ("" or "auto") ? text : null;
-
-        double? Number(string name, double least, double most)
-        {
-            if (Text(name) is not { } text) return null;
-            return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-                ? number
-                : throw Refuse(name, text, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
-        }
-
-        int? Whole(string name, int least, int most)
-        {
-            if (Text(name) is not { } text) return null;
-            return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-                ? number
-                : throw Refuse(name, text, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most}"));
-        }
-
-        bool? Choice(string name) => Text(name) switch
-        {
-            null => null,
-            "true" => true,
-            "false" => false,
-            var text => throw Refuse(name, text, "true, false or auto"),
-        };
-
-        static TrainingRefusedException Refuse(string name, string text, string expected) =>
-            new($"Parameter '{name}' is '{text}'; expected {expected}.");
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Atoll.Contracts;
 
 namespace Atoll.Training.Tabular;
@@ -6,8 +5,23 @@ namespace Atoll.Training.Tabular;
 /// <summary>What a person may set for a tabular training, checked.</summary>
 internal sealed record TabularParameters
 {
-    private static readonly string[] Known =
-        ["task", "ignore", "keep", "candidates", "folds", "trees", "leaves", "learning-rate", "balance", "leakage", "blanked", "averaged", "threads"];
+    /// <summary>What may be chosen, as a person writes it.</summary>
+    public static ParameterTable Table { get; } = new(DatasetTypes.Tabular,
+    [
+        new TrainerParameter.Choice("task", [TaskKinds.Classification, TaskKinds.Regression], "from the data", "what the target is"),
+        new TrainerParameter.Columns("ignore", "none", "columns to leave out"),
+        new TrainerParameter.Columns("keep", "none", "columns to use although a check speaks against them"),
+        new TrainerParameter.Several("candidates", ["linear", "trees"], "both", "kinds of models to try"),
+        new TrainerParameter.Whole("folds", 2, 20, "from the data", "folds of the cross-validation"),
+        new TrainerParameter.Whole("trees", 1, 10_000, "2000", "boosting iterations at most"),
+        new TrainerParameter.Whole("leaves", 2, 255, "from the data", "leaves of a tree"),
+        new TrainerParameter.Number("learning-rate", 0.001, 1, "0.05, or 0.1 where that would need many trees", "of boosting"),
+        new TrainerParameter.Choice("balance", ["none", "equal"], "none", "how much labels weigh; with equal, rare ones as much as common ones"),
+        new TrainerParameter.Number("blanked", 0, 1, "0.25", "copies with columns left out that are learned, for each row"),
+        new TrainerParameter.Whole("averaged", 1, 100, "up to 8, with 40,000 leaves together", "boosted models, over different seeds, that are averaged"),
+        new TrainerParameter.Number("leakage", 0.5, 1, "0.95, regression 0.99", "association from which a column is a leak"),
+        new TrainerParameter.Whole("threads", 1, 64, "1", "folds trained at the same time"),
+    ]);
 
     /// <summary>One of <see cref="TaskKinds"/>; null to infer it from the target.</summary>
     public string? Task { get; init; }
@@ -49,63 +63,25 @@ internal sealed record TabularParameters
 
     public static TabularParameters Parse(IReadOnlyDictionary<string, string> parameters, IReadOnlyList<ColumnValues> columns)
     {
-        foreach (var name in parameters.Keys)
-        {
-            if (!Known.Contains(name))
-                throw new TrainingRefusedException($"Parameter '{name}' is not known. Known ones: {string.Join(", ", Known)}.");
-        }
-        string? Text(string name) => parameters.TryGetValue(name, out var value) ? value.Trim() : null;
-        string? Choice(string name, params ReadOnlySpan<string> choices)
-        {
-            var text = Text(name);
-            if (text is null || choices.Contains(text)) return text;
-            throw new TrainingRefusedException($"Parameter '{name}' is one of {string.Join(", ", choices.ToArray())}, not '{text}'.");
-        }
-        double? Number(string name, double least, double most)
-        {
-            if (Text(name) is not { } text) return null;
-            if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= most)
-                return value;
-            throw new TrainingRefusedException(string.Create(
-                CultureInfo.InvariantCulture, $"Parameter '{name}' is a number from {least} to {most}, not '{text}'."));
-        }
-        int? Whole(string name, int least, int most)
-        {
-            var value = Number(name, least, most);
-            if (value is { } number && number != Math.Floor(number))
-                throw new TrainingRefusedException($"Parameter '{name}' is a whole number, not '{Text(name)}'.");
-            return (int?)value;
-        }
-        string[] Columns(string name)
-        {
-            var names = (Text(name) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-            foreach (var column in names)
-            {
-                if (!columns.Any(c => c.Name == column))
-                    throw new TrainingRefusedException($"Parameter '{name}' names column '{column}', which the table does not have.");
-            }
-            return names;
-        }
-
-        var candidates = (Text("candidates") ?? "linear,trees").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        if (candidates.Length == 0 || candidates.Any(candidate => candidate is not ("linear" or "trees")))
-            throw new TrainingRefusedException($"Parameter 'candidates' is 'linear', 'trees' or 'linear,trees', not '{Text("candidates")}'.");
+        var values = Table.Read(parameters, [.. columns.Select(column => column.Name)]);
+        var defaults = new TabularParameters();
+        var candidates = values.Choices("candidates");
         return new TabularParameters
         {
-            Task = Choice("task", TaskKinds.Classification, TaskKinds.Regression),
-            Ignore = Columns("ignore"),
-            Keep = Columns("keep"),
-            Linear = candidates.Contains("linear"),
-            Trees = candidates.Contains("trees"),
-            Folds = Whole("folds", 2, 20),
-            TreesMost = Whole("trees", 1, 10_000) ?? 2000,
-            Leaves = Whole("leaves", 2, 255),
-            LearningRate = (float?)Number("learning-rate", 0.001, 1),
-            Balance = Choice("balance", "none", "equal") == "equal",
-            Leakage = Number("leakage", 0.5, 1),
-            Blanked = Number("blanked", 0, 1) ?? 0.25,
-            Averaged = Whole("averaged", 1, 100),
-            Threads = Whole("threads", 1, 64) ?? 1,
+            Task = values.Choice("task"),
+            Ignore = values.Columns("ignore"),
+            Keep = values.Columns("keep"),
+            Linear = candidates?.Contains("linear") ?? true,
+            Trees = candidates?.Contains("trees") ?? true,
+            Folds = values.Whole("folds"),
+            TreesMost = values.Whole("trees") ?? defaults.TreesMost,
+            Leaves = values.Whole("leaves"),
+            LearningRate = (float?)values.Number("learning-rate"),
+            Balance = values.Choice("balance") == "equal",
+            Leakage = values.Number("leakage"),
+            Blanked = values.Number("blanked") ?? defaults.Blanked,
+            Averaged = values.Whole("averaged"),
+            Threads = values.Whole("threads") ?? defaults.Threads,
         };
     }
 }

@@ -39,7 +39,9 @@ internal sealed record TargetValues
         if (rows.Length < RowsLeast)
         {
             throw new TrainingRefusedException(
-                $"Only {rows.Length} of {rowCount} rows have a value in target '{column.Name}'; at least {RowsLeast} are needed.");
+                rows.Length == rowCount
+                ? $"There are only {rowCount} rows to learn from; at least {RowsLeast} are needed."
+                : $"Only {rows.Length} of {rowCount} rows have a value in target '{column.Name}'; at least {RowsLeast} are needed.");
         }
         return (task ?? Infer(column, rows)) == TaskKinds.Regression ? Regression(column, rows) : Classification(column, rows);
     }

@@ -1,10 +1,16 @@
-using System.Globalization;
+using Atoll.Contracts;
 
 namespace Atoll.Training.Text;
 
 /// <summary>What can be chosen about a text training.</summary>
 internal sealed record TextOptions
 {
+    /// <summary>What may be chosen where a text has one label.</summary>
+    public static ParameterTable Table { get; } = TableOf("hinge", "logistic", "softmax");
+
+    /// <summary>What may be chosen where a text has several labels.</summary>
+    public static ParameterTable MultiLabelTable { get; } = TableOf("hinge", "logistic");
+
     /// <summary>
     /// Parameter <c>loss</c>: <c>hinge</c>, <c>logistic</c>, or <c>softmax</c> for one label per text. Default: hinge, for one
     /// label per text together with softmax; the two make different mistakes, and their sum is still one linear model.
@@ -34,25 +40,17 @@ internal sealed record TextOptions
 
     public static TextOptions Read(TrainingSettings settings, bool multiLabel)
     {
-        var options = new TextOptions { Losses = multiLabel ? [LinearLoss.SquaredHinge] : [LinearLoss.SquaredHinge, LinearLoss.Softmax] };
-        foreach (var (name, value) in settings.Parameters)
+        var values = (multiLabel ? MultiLabelTable : Table).Read(settings.Parameters);
+        var defaults = new TextOptions();
+        return new TextOptions
         {
-            options = name switch
-            {
-                "loss" => options with { Losses = [LossOf(value, multiLabel)] },
-                "strength" => options with { Strength = Number(name, value, 1e-4f, 1e4f) },
-                "longest-run" => options with { LongestRun = (int)Number(name, value, 2, 5) },
-                "min-texts" => options with { MinTexts = (int)Number(name, value, 1, 1_000_000) },
-                "label-weights" => options with
-                {
-                    WeightsFromLabels = bool.TryParse(value, out var on) ? on : throw Refuse(name, value, "true or false"),
-                },
-                "epochs" => options with { EpochsMax = (int)Number(name, value, 1, 1_000) },
-                _ => throw new TrainingRefusedException(
-                    $"Text training has no parameter '{name}'. It has loss, strength, longest-run, min-texts, label-weights and epochs."),
-            };
-        }
-        return options;
+            Losses = values.Choice("loss") is { } loss ? [LossOf(loss)] : multiLabel ? [LinearLoss.SquaredHinge] : [LinearLoss.SquaredHinge, LinearLoss.Softmax],
+            Strength = (float?)values.Number("strength"),
+            LongestRun = values.Whole("longest-run") ?? defaults.LongestRun,
+            MinTexts = values.Whole("min-texts") ?? defaults.MinTexts,
+            WeightsFromLabels = values.Flag("label-weights") ?? defaults.WeightsFromLabels,
+            EpochsMax = values.Whole("epochs") ?? defaults.EpochsMax,
+        };
     }
 
     public static string NameOf(LinearLoss loss) => loss switch
@@ -70,19 +68,20 @@ internal sealed record TextOptions
         _ => "train/logistic-loss",
     };
 
-    private static LinearLoss LossOf(string value, bool multiLabel) => value switch
+    private static LinearLoss LossOf(string name) => name switch
     {
         "hinge" => LinearLoss.SquaredHinge,
         "logistic" => LinearLoss.Logistic,
-        "softmax" when !multiLabel => LinearLoss.Softmax,
-        _ => throw Refuse("loss", value, multiLabel ? "hinge or logistic" : "hinge, logistic or softmax"),
+        _ => LinearLoss.Softmax,
     };
 
-    private static float Number(string name, string value, float least, float most) =>
-        float.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= least && number <= most
-            ? number
-            : throw Refuse(name, value, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
-
-    private static TrainingRefusedException Refuse(string name, string value, string expected) =>
-        new($"Parameter '{name}' is '{value}'; it should be {expected}.");
+    private static ParameterTable TableOf(params IReadOnlyList<string> losses) => new(DatasetTypes.Text,
+    [
+        new TrainerParameter.Choice("loss", losses, "hinge, together with softmax for one label per text", "loss function; softmax is only for one label per text"),
+        new TrainerParameter.Number("strength", 1e-4, 1e4, "the best of several", "how much a mistake weighs against large weights"),
+        new TrainerParameter.Whole("longest-run", 2, 5, "4", "characters in the longest run that is a feature"),
+        new TrainerParameter.Whole("min-texts", 1, 1_000_000, "1", "texts that a word or run must occur in to be a feature"),
+        new TrainerParameter.Flag("label-weights", "true", "features that tell more about the labels count more"),
+        new TrainerParameter.Whole("epochs", 1, 1_000, "12", "most passes over the texts at one strength"),
+    ]);
 }

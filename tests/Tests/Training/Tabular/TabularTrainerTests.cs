@@ -221,11 +221,11 @@ public sealed class TabularTrainerTests
     }
 
     [Theory]
-    [InlineData("nonsense", "1", "'nonsense' is not known")]
-    [InlineData("folds", "many", "'folds' is a number from 2 to 20")]
-    [InlineData("folds", "2.5", "'folds' is a whole number")]
-    [InlineData("task", "clustering", "'task' is one of classification, regression")]
-    [InlineData("candidates", "forest", "'candidates' is 'linear', 'trees'")]
+    [InlineData("nonsense", "1", "no parameter 'nonsense'")]
+    [InlineData("folds", "many", "'folds' is 'many'; expected a whole number from 2 to 20")]
+    [InlineData("folds", "2.5", "a whole number")]
+    [InlineData("task", "clustering", "classification or regression")]
+    [InlineData("candidates", "forest", "linear or trees")]
     [InlineData("ignore", "agee", "names column 'agee'")]
     [InlineData("task", "regression", "regression needs numbers")]
     public void A_wrong_parameter_is_refused_with_what_is_right(string name, string value, string message)
