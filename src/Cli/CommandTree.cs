@@ -18,7 +18,7 @@ internal sealed class CommandTree
             .. LoginCommands.All(), StatusCommand.Create(),
             DatasetCommands.Create(), TrainCommand.Create(), RunCommands.Create(),
             ModelCommands.Create(), PromoteCommand.Create(), EndpointCommands.Create(), PredictCommand.Create(),
-            TenantCommands.Create(), PrincipalCommands.Create(), GrantCommands.Create(), KeyCommands.Create(),
+            TenantCommands.Create(), PrincipalCommands.Create(), GrantCommands.Create(), KeyCommands.Create(), TokenCommands.Create(),
             .. CompletionCommands.All(this), VersionCommand.Create(),
         ];
         foreach (var command in commands) Root.Subcommands.Add(command);

@@ -10,7 +10,7 @@ internal static class HelpPage
     [
         ("Start here", ["quickstart", "serve", "doctor", "login", "logout", "status"]),
         ("From data to predictions", ["datasets", "train", "runs", "models", "promote", "endpoints", "predict"]),
-        ("Who may do what", ["tenants", "principals", "grants", "keys", "recover"]),
+        ("Who may do what", ["tenants", "principals", "grants", "keys", "tokens", "recover"]),
         ("The command line", ["completion", "version"]),
     ];
 

@@ -32,6 +32,10 @@ public sealed partial class AtollClient
     public Task<ModelVersionResponse> GetModelVersionAsync(string model, string version, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/models/{model}/versions/{version}"), AtollJson.Default.ModelVersionResponse, cancellationToken);
 
+    /// <summary>Deletes one version; its number is never used again.</summary>
+    public Task DeleteModelVersionAsync(string model, int version, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/models/{model}/versions/{version}"), cancellationToken);
+
     /// <summary>How a version was chosen and how well it did.</summary>
     public Task<ModelReportResponse> GetModelReportAsync(string model, string version, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/models/{model}/versions/{version}/report"), AtollJson.Default.ModelReportResponse, cancellationToken);

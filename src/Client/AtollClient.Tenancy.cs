@@ -100,4 +100,28 @@ public sealed partial class AtollClient
     /// <param name="cancellationToken">Stops waiting.</param>
     public Task DeleteApiKeyAsync(string principal, string key, CancellationToken cancellationToken = default) =>
         DeleteAsync(Path($"/principals/{principal}/keys/{key}"), cancellationToken);
+
+    /// <summary>Makes a key pair for JWT assertions, instead of the principal's former one; the private key can be read only in this answer.</summary>
+    public Task<CreatedKeyPairResponse> CreateKeyPairAsync(string principal, CancellationToken cancellationToken = default) =>
+        PostAsync(Path($"/principals/{principal}/key-pair"), AtollJson.Default.CreatedKeyPairResponse, cancellationToken);
+
+    /// <summary>Registers a public key of one's own for JWT assertions, instead of the principal's former one.</summary>
+    public Task<PrincipalResponse> SetPublicKeyAsync(string principal, SetPublicKeyRequest request, CancellationToken cancellationToken = default) =>
+        PutAsync(Path($"/principals/{principal}/public-key"), request, AtollJson.Default.SetPublicKeyRequest, AtollJson.Default.PrincipalResponse, cancellationToken);
+
+    /// <summary>Removes the public key of a principal, with the tokens that it bought.</summary>
+    public Task DeletePublicKeyAsync(string principal, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/principals/{principal}/public-key"), cancellationToken);
+
+    /// <summary>One page of a principal's refresh tokens, without their secrets.</summary>
+    public Task<Page<RefreshTokenResponse>> ListRefreshTokensPageAsync(
+        string principal, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/principals/{principal}/refresh-tokens", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageRefreshTokenResponse, cancellationToken);
+
+    /// <summary>Ends a refresh token at once, with the access tokens that it bought.</summary>
+    /// <param name="principal">Whose token it is.</param>
+    /// <param name="token">Id of the token, not its secret.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public Task DeleteRefreshTokenAsync(string principal, string token, CancellationToken cancellationToken = default) =>
+        DeleteAsync(Path($"/principals/{principal}/refresh-tokens/{token}"), cancellationToken);
 }

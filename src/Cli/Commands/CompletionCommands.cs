@@ -19,7 +19,7 @@ internal static class CompletionCommands
         # Completion of atoll for zsh. Load it with: source <(atoll completion zsh)
         _atoll() {
             local -a words_found
-            words_found=("${(@f)$("${words[1]}" complete --position "$CURSOR" -- "$BUFFER" 2>/dev/null)}")
+            words_found=("${(@f)$("${words[1]}" complete -- "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
             words_found=(${words_found:#})
             if (( ${#words_found} )); then compadd -a words_found; else _files; fi
         }
@@ -28,7 +28,11 @@ internal static class CompletionCommands
 
     private const string Fish = """
         # Completion of atoll for fish. Store it with: atoll completion fish > ~/.config/fish/completions/atoll.fish
-        complete -c atoll -a '(atoll complete --position (commandline -C) -- (commandline -p) 2>/dev/null)'
+        function __atoll_words
+            set -l words (commandline -po)
+            $words[1] complete -- (commandline -cp | string collect) 2>/dev/null
+        end
+        complete -c atoll -a '(__atoll_words)'
         """;
 
     private const string Pwsh = """
@@ -68,7 +72,9 @@ internal static class CompletionCommands
         return new Verb("complete", "Print the words that may come next.") { IsLocal = true, Hidden = true, Options = { position }, Arguments = { line } }
             .Does((context, _) =>
             {
+                // PowerShell's line ends before its blanks, which tell that the last word is complete.
                 var text = context.Get(line);
+                if (context.Get(position) is { } cursor && cursor > text.Length && cursor - text.Length < 1000) text = text.PadRight(cursor);
                 // The shell's line begins with the program's name, however it was called.
                 var start = text.IndexOf(' ') is >= 0 and var space ? space + 1 : text.Length;
                 var at = Math.Clamp((context.Get(position) ?? text.Length) - start, 0, text.Length - start);

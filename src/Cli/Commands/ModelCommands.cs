@@ -260,12 +260,23 @@ internal static class ModelCommands
     {
         var model = ModelArgument();
         var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask." };
-        return new Verb("delete", "Delete a model with all its versions and its endpoint.", new Example("atoll models delete leads --yes", "Delete it without being asked"))
+        var version = new Option<int?>("--version") { Description = "Delete only this version. Its number is never used again.", HelpName = "number" };
+        return new Verb(
+            "delete", "Delete a model with all its versions and its endpoint, or one version.",
+            new("atoll models delete leads --yes", "Delete it without being asked"),
+            new("atoll models delete leads --version 2", "Delete version 2"))
         {
-            Arguments = { model }, Options = { yes },
+            Arguments = { model }, Options = { version, yes },
         }.Does(async (context, cancellationToken) =>
         {
             var name = context.Get(model);
+            if (context.Get(version) is { } number)
+            {
+                context.Confirm($"Delete version {number} of model {name}? This cannot be undone.", context.Get(yes));
+                await context.Client.DeleteModelVersionAsync(name, number, cancellationToken);
+                context.Say($"Deleted version {number} of model {name}.");
+                return ExitCodes.Done;
+            }
             context.Confirm($"Delete model {name} with all its versions? Its predictions stop.", context.Get(yes));
             await context.Client.DeleteModelAsync(name, cancellationToken);
             context.Say($"Deleted model {name}.");

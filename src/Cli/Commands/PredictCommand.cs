@@ -46,33 +46,53 @@ internal static class PredictCommand
 
             PredictResponse answer;
             List<string> samples;
-            if (file is not null)
+            try
             {
-                var bytes = file == "-" ? await ReadAllAsync(context.Terminal.In, cancellationToken) : await ReadFileAsync(file, cancellationToken);
-                answer = await context.Client.PredictCsvAsync(endpoint, bytes, options, cancellationToken);
-                samples = [.. Enumerable.Range(1, answer.Predictions.Count).Select(i => $"row {i}")];
+                (answer, samples) = await AskAsync();
             }
-            else if (images.Length > 0)
+            catch (AtollException refused) when (!context.IsJson && refused.Field is "rows" or "texts" or "images" && refused.Code == ProblemCodes.InvalidField)
             {
-                var files = new List<ImageFile>();
-                foreach (var path in images) files.Add(new ImageFile(Path.GetFileName(path), await ReadFileAsync(path, cancellationToken)));
-                answer = await context.Client.PredictImagesAsync(endpoint, files, options, cancellationToken);
-                samples = [.. files.Select(found => found.Name)];
+                // The remedy of the API is a body of JSON.
+                throw new RefusedException(refused.Detail, "Use: " + ExampleFor(await context.Client.GetEndpointAsync(endpoint, cancellationToken)));
             }
-            else if (texts.Length > 0)
+            catch (AtollException refused) when (!context.IsJson && images.Length > 0 && Named(refused.Detail, images) is var named && named != refused.Detail)
             {
-                samples = texts is ["-"] ? [.. await ReadLinesAsync(context.Terminal.In, cancellationToken)] : [.. texts];
-                answer = await context.Client.PredictTextsAsync(endpoint, samples, options, cancellationToken);
-            }
-            else
-            {
-                List<JsonObject> all = [.. objects.Select(ParseObject)];
-                if (rows.Length > 0) all.Add(ParseRow(rows));
-                answer = await context.Client.PredictAsync(endpoint, new PredictRequest { Rows = all }, options, cancellationToken);
-                samples = [.. all.Select(found => string.Join(" ", found.Select(pair => $"{pair.Key}={pair.Value}")))];
+                throw new RefusedException(named, refused.Remedy);
             }
             context.Write(answer, AtollJson.Default.PredictResponse, console => Show(console, answer, samples));
             return ExitCodes.Done;
+
+            async Task<(PredictResponse Answer, List<string> Samples)> AskAsync()
+            {
+                PredictResponse answer;
+                List<string> samples;
+                if (file is not null)
+                {
+                    var bytes = file == "-" ? await ReadAllAsync(context.Terminal.In, cancellationToken) : await ReadFileAsync(file, cancellationToken);
+                    answer = await context.Client.PredictCsvAsync(endpoint, bytes, options, cancellationToken);
+                    samples = [.. Enumerable.Range(1, answer.Predictions.Count).Select(i => $"row {i}")];
+                }
+                else if (images.Length > 0)
+                {
+                    var files = new List<ImageFile>();
+                    foreach (var path in images) files.Add(new ImageFile(Path.GetFileName(path), await ReadFileAsync(path, cancellationToken)));
+                    answer = await context.Client.PredictImagesAsync(endpoint, files, options, cancellationToken);
+                    samples = [.. files.Select(found => found.Name)];
+                }
+                else if (texts.Length > 0)
+                {
+                    samples = texts is ["-"] ? [.. await ReadLinesAsync(context.Terminal.In, cancellationToken)] : [.. texts];
+                    answer = await context.Client.PredictTextsAsync(endpoint, samples, options, cancellationToken);
+                }
+                else
+                {
+                    List<JsonObject> all = [.. objects.Select(ParseObject)];
+                    if (rows.Length > 0) all.Add(ParseRow(rows));
+                    answer = await context.Client.PredictAsync(endpoint, new PredictRequest { Rows = all }, options, cancellationToken);
+                    samples = [.. all.Select(found => string.Join(" ", found.Select(pair => $"{pair.Key}={pair.Value}")))];
+                }
+                return (answer, samples);
+            }
         });
     }
 
@@ -83,6 +103,13 @@ internal static class PredictCommand
         DatasetTypes.Image => $"atoll predict {endpoint.Name} --image photo.jpg",
         _ => $"atoll predict {endpoint.Name} --row " + string.Join(" ", (endpoint.Signature?.Inputs ?? []).Where(input => input.Example is not null).Take(3).Select(input => Quoted($"{input.Name}={input.Example}"))),
     };
+
+    /// <summary>Names the files that the server knows by their number.</summary>
+    private static string Named(string detail, string[] files)
+    {
+        for (var i = 0; i < files.Length; i++) detail = detail.Replace($"The field 'files[{i}]'", $"The file '{files[i]}'", StringComparison.Ordinal);
+        return detail;
+    }
 
     private static void Show(IAnsiConsole console, PredictResponse answer, List<string> samples)
     {

@@ -96,11 +96,13 @@ internal static class ServeCommand
         }
         catch (InvalidDataException problem)
         {
-            throw new RefusedException("The settings cannot be read: " + (problem.InnerException ?? problem).Message);
+            throw new RefusedException("The settings file cannot be read: " + (Innermost(problem) is System.Text.Json.JsonException json ? Platform.Http.JsonWords.Of(json) : Innermost(problem).Message));
         }
         catch (IOException problem) when (problem.InnerException is AddressInUseException)
         {
             throw new RefusedException(problem.Message, "Stop what listens there, or choose another port: --port <number>, 0 for a free one.");
         }
     }
+
+    private static Exception Innermost(Exception exception) => exception.InnerException is { } inner ? Innermost(inner) : exception;
 }

@@ -79,6 +79,39 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains(expected, _terminal.Error);
     }
 
+    [Theory]
+    [InlineData("serve --port abc", "'abc' is not a whole number: --port <number>.")]
+    [InlineData("predict leads --top many --key k", "'many' is not a whole number: --top <number>.")]
+    [InlineData("train leads --minutes soon --key k", "'soon' is not a number: --minutes <number>.")]
+    [InlineData("models alias leads champion first --key k", "'first' is not a whole number: <version>.")]
+    [InlineData("keys create ana --expires tomorrow --key k", "is not a date such as 2030-01-31")]
+    [InlineData("predict leads --row-json {a --key k", "--row-json is not valid JSON, at character 2: {a")]
+    public async Task A_value_of_the_wrong_kind_is_told_in_words(string line, string expected)
+    {
+        Assert.Equal(2, await _terminal.RunAsync(line));
+        Assert.Contains(expected, _terminal.Error);
+        Assert.DoesNotContain("System.", _terminal.Error);
+    }
+
+    [Fact]
+    public async Task Commands_in_messages_call_the_program_as_it_was_called()
+    {
+        _terminal["ATOLL_PROGRAM"] = "./atoll";
+        await _terminal.RunAsync("runs list");
+        Assert.Contains("Log in with: ./atoll login", _terminal.Error);
+        await _terminal.RunAsync("runs list --help");
+        Assert.Contains("  ./atoll runs list --state failed", _terminal.Out);
+        Assert.DoesNotContain(" atoll runs", _terminal.Out);
+    }
+
+    [Fact]
+    public async Task A_cursor_behind_the_line_asks_for_the_next_word()
+    {
+        // PowerShell gives 'atoll runs ' without its last blank, and the place of the cursor.
+        Assert.Equal(0, await _terminal.RunAsync(["complete", "--position", "11", "--", "atoll runs"]));
+        Assert.Contains("follow", _terminal.Out.Split('\n'));
+    }
+
     [Fact]
     public void Every_command_does_something_and_shows_by_example_how()
     {
@@ -173,7 +206,7 @@ public sealed class CommandLineTests : IDisposable
     public async Task Each_shell_gets_a_script_that_asks_for_words(string shell)
     {
         Assert.Equal(0, await _terminal.RunAsync($"completion {shell}"));
-        Assert.Contains(" complete --position ", _terminal.Out);
+        Assert.Contains(" complete ", _terminal.Out);
     }
 
     private static IEnumerable<(Command Command, string Path)> Commands(Command command)

@@ -96,6 +96,54 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
     }
 
     [Fact]
+    public async Task Mistakes_are_told_in_the_options_of_the_command()
+    {
+        await RunAsync("datasets", "create", "plain", WriteLeads(40));
+        Assert.Contains("Train it:  atoll train plain --target Invoice --follow", _terminal.Out);
+        await RunAsync(1, "datasets", "create", "leads", WriteLeads(40), "--label", "converted");
+        Assert.Contains("Did you mean 'Converted'?", _terminal.Out);
+        Assert.DoesNotContain("--skip-bad", _terminal.Error);
+        foreach (var (line, expected) in ((string, string)[])
+        [
+            ("train plain", "--target is missing"),
+            ("train plain --target converted", "--target names no column: 'converted'.\n  Did you mean 'Converted'?"),
+            ("train plain --target Converted --minutes 0", "--minutes is 0"),
+            ("train plain --target Converted --set fold=3", "Did you mean 'folds'?"),
+        ])
+        {
+            await RunAsync(1, line.Split(' '));
+            Assert.Contains(expected, _terminal.Error);
+        }
+    }
+
+    [Fact]
+    public async Task Ctrl_C_while_following_says_that_the_run_goes_on()
+    {
+        await RunAsync("datasets", "create", "leads", WriteLeads(4000), "--label", "Converted");
+        await RunAsync("train", "leads", "--set", "trees=10000", "--output", "json");
+        var run = JsonSerializer.Deserialize(_terminal.Out, AtollJson.Default.RunResponse)!;
+        using var interrupt = new CancellationTokenSource();
+        await using var output = new StringWriter();
+        await using var error = new InterruptingWriter(interrupt);
+        var code = await Atoll.Cli.CommandLine.RunAsync(["runs", "follow", run.Id], TestTerminal.ExtraCommands(), _terminal.Create(output, error), interrupt.Token);
+        Assert.Equal(130, code);
+        Assert.Contains($"Run {run.Id} goes on at the server.", error.ToString());
+        Assert.Contains($"atoll runs follow {run.Id}", error.ToString());
+        Assert.Contains($"atoll runs cancel {run.Id}", error.ToString());
+        await RunAsync("runs", "cancel", run.Id);
+    }
+
+    /// <summary>Presses Ctrl-C at the first word of progress.</summary>
+    private sealed class InterruptingWriter(CancellationTokenSource interrupt) : StringWriter
+    {
+        public override void Write(string? value)
+        {
+            base.Write(value);
+            interrupt.Cancel();
+        }
+    }
+
+    [Fact]
     public async Task Bad_rows_are_named_with_their_places_and_left_out_on_request()
     {
         var file = Path.Combine(_terminal.Folder, "bad.csv");

@@ -62,6 +62,48 @@ public sealed class TenancyCommandsTests(TestServer server) : IClassFixture<Test
     }
 
     [Fact]
+    public async Task Lines_to_copy_stay_whole_on_a_narrow_screen()
+    {
+        using var narrow = new TestTerminal { Columns = 50 };
+        narrow["ATOLL_SERVER"] = server.Server.Address;
+        narrow["ATOLL_KEY"] = server.Server.FirstKey!;
+        Assert.Equal(0, await narrow.RunAsync("tenants create a-tenant-with-a-name-of-some-length"));
+        Assert.Matches($@"(?m)^Use it:  atoll login --server {server.Server.Address} --key atl_[0-9a-z]{{32}}$", narrow.Out);
+        Assert.Equal(0, await narrow.RunAsync("principals create a-principal-with-a-name-of-some-length"));
+        Assert.Contains("atoll keys create a-principal-with-a-name-of-some-length", narrow.Out);
+    }
+
+    [Fact]
+    public async Task A_principal_gets_a_key_pair_and_loses_it()
+    {
+        var (tenant, _) = await server.CreateTenantAsync();
+        var admin = tenant.AdministratorKey.Secret;
+        var file = Path.Combine(_terminal.Folder, "website.pem");
+        await RunAsync("principals create website --grant predict", admin);
+        await RunAsync($"keys create-pair website --to {file}", admin);
+        Assert.StartsWith("-----BEGIN RSA PRIVATE KEY-----", await File.ReadAllTextAsync(file));
+        if (!OperatingSystem.IsWindows()) Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
+        await RunAsync($"keys create-pair website --to {file}", admin, code: 2);
+        var pair = await JsonAsync("keys create-pair website", admin, AtollJson.Default.CreatedKeyPairResponse);
+        Assert.Equal(pair.PublicKeyId, (await JsonAsync("principals show website", admin, AtollJson.Default.PrincipalResponse)).PublicKeyId);
+        await RunAsync("tokens list website", admin);
+        Assert.Equal("No refresh tokens.\n", _terminal.Out);
+        await RunAsync("tokens delete website rft_nope", admin, code: 1);
+        await RunAsync("keys delete-public website", admin);
+        Assert.Null((await JsonAsync("principals show website", admin, AtollJson.Default.PrincipalResponse)).PublicKeyId);
+        await RunAsync($"keys set-public website {file} --proof x.y.z", admin, code: 1);
+    }
+
+    [Fact]
+    public async Task The_platforms_permission_is_not_asked_for_in_the_tenant()
+    {
+        var (tenant, _) = await server.CreateTenantAsync();
+        await RunAsync("tenants list", tenant.AdministratorKey.Secret, code: 1);
+        Assert.Contains("administrators of the platform", _terminal.Error);
+        Assert.DoesNotContain("atoll grants add", _terminal.Error);
+    }
+
+    [Fact]
     public async Task Json_on_standard_output_is_exactly_what_the_server_sends()
     {
         var (_, client) = await server.CreateTenantAsync();

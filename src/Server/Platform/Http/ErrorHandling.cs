@@ -31,6 +31,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             BadHttpRequestException bad when UnreadParameter().Match(bad.Message) is { Success: true } parameter => HttpProblems.InvalidField(
                 JsonNamingPolicy.CamelCase.ConvertName(parameter.Groups["name"].Value), $"cannot be read from '{parameter.Groups["value"].Value}'",
                 "Send what /openapi/v1.json describes for this route."),
+            BadHttpRequestException { InnerException: JsonException json } bad => HttpProblems.InvalidBody(JsonWords.Of(json)) with { Status = bad.StatusCode },
             BadHttpRequestException bad => HttpProblems.InvalidBody(Innermost(bad)) with { Status = bad.StatusCode },
             DbUpdateConcurrencyException => HttpProblems.LostRace(),
             DbUpdateException { InnerException: SqliteException { SqliteErrorCode: 19 } } => HttpProblems.LostRace(),
