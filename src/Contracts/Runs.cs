@@ -21,7 +21,7 @@ public sealed record CreateRunRequest
     /// <summary>Same seed, same data, same parameters: the same model.</summary>
     public int Seed { get; set; } = 1;
 
-    /// <summary>Longest training time; the best model until then is kept.</summary>
+    /// <summary>Longest training time, at most the operator's <c>Training:MinutesMax</c>; the best model until then is kept.</summary>
     public double? MinutesMax { get; init; }
 
     /// <summary>Higher goes first among the tenant's own runs.</summary>

@@ -13,9 +13,9 @@ internal static class ChildProcess
     /// <summary>Runs <c>atoll train-worker</c> on a folder and hands every line that it writes to <paramref name="onLine"/>.</summary>
     /// <exception cref="OperationCanceledException">The process was killed because the token asked for it.</exception>
     public static async Task<Exit> RunAsync(
-        string folder, int memoryMegabytesMax, Func<string, CancellationToken, ValueTask> onLine, TimeProvider clock, CancellationToken cancellationToken)
+        string folder, int memoryMegabytesMax, int threads, Func<string, CancellationToken, ValueTask> onLine, TimeProvider clock, CancellationToken cancellationToken)
     {
-        using var process = new Process { StartInfo = StartInfo(folder, memoryMegabytesMax) };
+        using var process = new Process { StartInfo = StartInfo(folder, memoryMegabytesMax, threads) };
         process.Start();
         process.PriorityClass = ProcessPriorityClass.BelowNormal;
         using var watch = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -38,7 +38,7 @@ internal static class ChildProcess
         }
     }
 
-    private static ProcessStartInfo StartInfo(string folder, int memoryMegabytesMax)
+    private static ProcessStartInfo StartInfo(string folder, int memoryMegabytesMax, int threads)
     {
         // The server's own executable stands beside its library, also when a test or benchmark hosts the server.
         var library = Path.Combine(AppContext.BaseDirectory, "atoll.dll");
@@ -55,6 +55,9 @@ internal static class ChildProcess
         // A training sees nothing of the server's environment but what a program needs to start.
         foreach (var name in start.Environment.Keys.Where(name => !IsKept(name)).ToList()) start.Environment.Remove(name);
         start.Environment["DOTNET_GCHeapHardLimit"] = $"0x{memoryMegabytesMax * (1L << 20):x}";
+
+        // Whatever a trainer does in parallel goes by the number of processors that it sees.
+        start.Environment["DOTNET_PROCESSOR_COUNT"] = $"{threads:x}";
         start.Environment["DOTNET_gcConcurrent"] = "0";
         start.Environment["HOME"] = folder;
         return start;

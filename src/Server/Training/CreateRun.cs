@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Datasets;
@@ -10,6 +11,7 @@ using Atoll.Platform.Security;
 using Atoll.Registry;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Training;
 
@@ -17,14 +19,18 @@ namespace Atoll.Training;
 internal static partial class CreateRun
 {
     public static async Task<Results<Accepted<RunResponse>, ProblemHttpResult>> HandleAsync(
-        CreateRunRequest request, Caller caller, HttpResponse response, PlatformDb db, BlobStore blobs, JobQueue jobs, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
+        CreateRunRequest request, Caller caller, HttpResponse response, PlatformDb db, BlobStore blobs, JobQueue jobs, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
     {
         var model = request.Model ?? request.Dataset;
         var experiment = request.Experiment ?? "default";
         if (Names.Check(model, "model") is { } badModel) return badModel.ToResult();
         if (Names.Check(experiment, "experiment") is { } badExperiment) return badExperiment.ToResult();
-        if (request.MinutesMax is <= 0 or > 10_080 or double.NaN)
-            return HttpProblems.InvalidField("minutesMax", $"is {request.MinutesMax}", "Give minutes between 0 and 10080 (a week).").ToResult();
+        var minutes = options.Value.MinutesMax;
+        if (request.MinutesMax is { } asked && !(asked > 0 && asked <= minutes))
+        {
+            return HttpProblems.InvalidField("minutesMax", $"is {asked}", string.Create(
+                CultureInfo.InvariantCulture, $"Give more than 0 and at most {minutes} minutes, the operator's Training:MinutesMax.")).ToResult();
+        }
 
         var dataset = await db.Datasets().AsNoTracking().SingleOrDefaultAsync(d => d.Name == request.Dataset, cancellationToken);
         if (dataset is null) return TrainingProblems.DatasetNotFound(request.Dataset).ToResult();

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.Intrinsics.X86;
 using System.Runtime.InteropServices;
 using System.Text.Json;
@@ -21,6 +22,9 @@ internal sealed class TrainRun(
 {
     public const string Kind = "training.run";
     public const string Lane = "training";
+
+    // The rest of the time is for reading the data and for evaluating.
+    private const double TrainerShare = 0.8;
 
     public async Task RunAsync(JobAttempt attempt, CancellationToken cancellationToken)
     {
@@ -108,7 +112,7 @@ internal sealed class TrainRun(
             IndexPath = await blobs.VerifiedPathAsync(run.TenantId, dataset.IndexDigest, cancellationToken),
             Target = run.Target,
             Seed = run.Seed,
-            MinutesMax = run.MinutesMax,
+            MinutesMax = Math.Min(run.MinutesMax ?? double.PositiveInfinity, TrainerShare * options.Value.MinutesMax),
             RowsMax = options.Value.RowsMax,
             Parameters = run.Parameters,
         };
@@ -121,9 +125,17 @@ internal sealed class TrainRun(
         var recorder = new RunRecorder(run.TenantId, run.Id, scopes, signals, clock, recorderLog);
         var recording = recorder.WriteAsync(CancellationToken.None);
         ChildProcess.Exit exit;
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(options.Value.MinutesMax), clock);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {
-            exit = await ChildProcess.RunAsync(work, options.Value.MemoryMegabytesMax, recorder.AddAsync, clock, cancellationToken);
+            exit = await ChildProcess.RunAsync(work, options.Value.MemoryMegabytesMax, options.Value.Threads, recorder.AddAsync, clock, stop.Token);
+        }
+        catch (OperationCanceledException) when (patience.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new JobRefusedException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"The training took more than {options.Value.MinutesMax} minutes. Use fewer samples, give 'minutesMax', or ask the operator to raise Training:MinutesMax."));
         }
         finally
         {

@@ -17,6 +17,7 @@ internal sealed record TrainingOrder
 
     public required int Seed { get; init; }
 
+    /// <summary>How long the trainer itself may take; it ends with its best model so far.</summary>
     public double? MinutesMax { get; init; }
 
     /// <summary>Rows that are read at the most.</summary>

@@ -10,6 +10,9 @@ internal sealed record TrainingSettings
     /// <remarks>A run that a time limit cut short is the one exception to repeatability.</remarks>
     public TimeSpan? TimeLimit { get; init; }
 
+    /// <summary>Threads that the trainer may use; the model does not depend on it.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
     /// <summary>Trainer parameters by name, as text; a trainer refuses a name it does not know.</summary>
     public IReadOnlyDictionary<string, string> Parameters { get; init; } = new Dictionary<string, string>();
 }

@@ -118,7 +118,7 @@ internal sealed class NetworkTraining : IDisposable
         }
         try
         {
-            Parallel.For(0, _shards.Length, Run);
+            Parallel.For(0, _shards.Length, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, Run);
         }
         catch (AggregateException exception)
         {

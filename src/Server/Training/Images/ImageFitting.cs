@@ -67,7 +67,7 @@ internal sealed class ImageFitting
             if (Validation.Length == 0) continue;
 
             var weights = training.Snapshot();
-            var measurement = ImageMeasurement.Take(Network, weights, Images, Validation, Shards);
+            var measurement = ImageMeasurement.Take(Network, weights, Images, Validation, Environment.ProcessorCount);
             report.Metric("validation/loss", measurement.Loss, epoch);
             report.Metric($"validation/{ScoreName}", measurement.Score, epoch);
             if (done < ChooseFrom) continue;

@@ -15,6 +15,9 @@ internal static class ImageTrainer
     private const int BatchLeast = 8;
     private const int BatchMost = 64;
 
+    // Parts of a batch that are computed at the same time. The model depends on it, so the number of cores has no say.
+    private const int Shards = 2;
+
     // Leaves a training under 2 GiB, with the program and the images.
     private const long BatchBytesMax = 1_500_000_000;
 
@@ -43,7 +46,7 @@ internal static class ImageTrainer
         var (means, deviations) = prepared.Statistics(train);
         var network = new ConvolutionalNetwork(prepared.Preparation, images.LabelCount, means, deviations);
         var batch = parameters.Batch ?? ChooseBatch(train.Length, network);
-        var shards = Math.Min(parameters.Shards, batch);
+        var shards = Math.Min(Shards, batch);
         var fitting = new ImageFitting
         {
             Network = network,

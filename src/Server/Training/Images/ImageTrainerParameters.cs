@@ -15,7 +15,6 @@ internal sealed record ImageTrainerParameters
         new TrainerParameter.Flag("flip", "per label, from the data", "learn from mirrored images"),
         new TrainerParameter.Flag("augment", "true", "learn from shifted, cropped and recoloured images"),
         new TrainerParameter.Number("validation", 0, 0.5, "0.1", "share of the images kept aside, where the dataset has no validation split"),
-        new TrainerParameter.Whole("shards", 1, 16, "2", "parts of a step that are computed at the same time"),
     ]);
 
     /// <summary>Longest side of the images that the network sees, in pixels.</summary>
@@ -41,9 +40,6 @@ internal sealed record ImageTrainerParameters
     /// <summary>Share of the images that is kept aside to measure each epoch and choose the best.</summary>
     public double Validation { get; init; } = 0.1;
 
-    /// <summary>Parts of a batch that are computed at the same time. The result depends on it, the number of cores has no influence.</summary>
-    public int Shards { get; init; } = 2;
-
     public static ImageTrainerParameters Parse(IReadOnlyDictionary<string, string> parameters)
     {
         var values = Table.Read(parameters);
@@ -57,7 +53,6 @@ internal sealed record ImageTrainerParameters
             Flip = values.Flag("flip"),
             Augment = values.Flag("augment") ?? defaults.Augment,
             Validation = values.Number("validation") ?? defaults.Validation,
-            Shards = values.Whole("shards") ?? defaults.Shards,
         };
     }
 }

@@ -286,7 +286,7 @@ internal sealed class CandidateSearch
         };
     }
 
-    private ParallelOptions Options => new() { MaxDegreeOfParallelism = _parameters.Threads, CancellationToken = _cancellationToken };
+    private ParallelOptions Options => new() { MaxDegreeOfParallelism = _settings.Threads, CancellationToken = _cancellationToken };
 
     private void ForEachFold(Action<int> action) =>
         Parallel.For(0, _folds.Count, Options, action);

@@ -20,7 +20,6 @@ internal sealed record TabularParameters
         new TrainerParameter.Number("blanked", 0, 1, "0.25", "copies with columns left out that are learned, for each row"),
         new TrainerParameter.Whole("averaged", 1, 100, "up to 8, with 40,000 leaves together", "boosted models, over different seeds, that are averaged"),
         new TrainerParameter.Number("leakage", 0.5, 1, "0.95, regression 0.99", "association from which a column is a leak"),
-        new TrainerParameter.Whole("threads", 1, 64, "1", "folds trained at the same time"),
     ]);
 
     /// <summary>One of <see cref="TaskKinds"/>; null to infer it from the target.</summary>
@@ -58,9 +57,6 @@ internal sealed record TabularParameters
     /// <summary>Boosted models of different seeds that are averaged; null to choose by their size.</summary>
     public int? Averaged { get; init; }
 
-    /// <summary>Folds that are trained at the same time.</summary>
-    public int Threads { get; init; } = 1;
-
     public static TabularParameters Parse(IReadOnlyDictionary<string, string> parameters, IReadOnlyList<ColumnValues> columns)
     {
         var values = Table.Read(parameters, [.. columns.Select(column => column.Name)]);
@@ -81,7 +77,6 @@ internal sealed record TabularParameters
             Leakage = values.Number("leakage"),
             Blanked = values.Number("blanked") ?? defaults.Blanked,
             Averaged = values.Whole("averaged"),
-            Threads = values.Whole("threads") ?? defaults.Threads,
         };
     }
 }

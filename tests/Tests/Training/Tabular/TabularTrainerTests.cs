@@ -19,7 +19,7 @@ public sealed class TabularTrainerTests
 
         var first = Train(table, Quick);
         var second = Train(table, Quick);
-        var threads = Train(table, new(Quick) { ["threads"] = "2" });
+        var threads = Train(table, Quick, threads: 3);
 
         Assert.Equal(first.Onnx, second.Onnx);
         Assert.Equal(first.Onnx, threads.Onnx);
@@ -280,8 +280,8 @@ public sealed class TabularTrainerTests
         Columns = [.. table.Columns.Select(column => column.Name == "target" ? column with { Numbers = [.. Enumerable.Range(0, table.RowCount).Select(target)] } : column)],
     };
 
-    private static TrainedModel Train(TabularExamples table, Dictionary<string, string> parameters) =>
-        TabularTrainer.Train(table, new TrainingSettings { Parameters = parameters }, new SilentTrainingReport(), CancellationToken.None);
+    private static TrainedModel Train(TabularExamples table, Dictionary<string, string> parameters, int threads = 1) =>
+        TabularTrainer.Train(table, new TrainingSettings { Parameters = parameters, Threads = threads }, new SilentTrainingReport(), CancellationToken.None);
 
     private static IReadOnlyDictionary<string, double> Evaluate(TrainedModel trained, TabularExamples table)
     {
