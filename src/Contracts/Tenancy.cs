@@ -73,7 +73,7 @@ public sealed record CreatePrincipalRequest
 {
     public required string Name { get; init; }
 
-    /// <summary>Address by which JWT assertions may name the principal.</summary>
+    /// <summary>Address by which JWT assertions may name the principal; no other of the tenant may have it.</summary>
     public string? Email { get; init; }
 
     /// <summary>What it may do from the start; more can be granted later.</summary>

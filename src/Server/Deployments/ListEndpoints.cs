@@ -12,7 +12,7 @@ namespace Atoll.Deployments;
 internal static class ListEndpoints
 {
     public static async Task<Results<Ok<Page<EndpointResponse>>, ProblemHttpResult>> HandleAsync(
-        [AsParameters] Paging paging, Caller caller, PlatformDb db, RouteTable routes, HttpContext context, CancellationToken cancellationToken)
+        [AsParameters] Paging paging, Caller caller, PlatformDb db, RouteTable routes, OwnAddress address, HttpContext context, CancellationToken cancellationToken)
     {
         if (paging.Check() is { } invalid) return invalid.ToResult();
         var after = paging.After ?? "";
@@ -24,28 +24,28 @@ internal static class ListEndpoints
         {
             // A list stays short: signatures are told one by one.
             var route = await routes.FindAsync(caller.TenantId, row.Name, null, cancellationToken);
-            items.Add(ToWire(row.Name, row.Model, route, context.Request) with { Signature = null });
+            items.Add(ToWire(row.Name, row.Model, route, address.Of(context)) with { Signature = null });
         }
         return TypedResults.Ok(new Page<EndpointResponse>(items, page.Next));
     }
 
     public static async Task<Results<Ok<EndpointResponse>, ProblemHttpResult>> HandleOneAsync(
-        string endpoint, Caller caller, PlatformDb db, RouteTable routes, HttpContext context, CancellationToken cancellationToken)
+        string endpoint, Caller caller, PlatformDb db, RouteTable routes, OwnAddress address, HttpContext context, CancellationToken cancellationToken)
     {
         var model = await db.Endpoints().Where(e => e.Name == endpoint)
             .Join(db.Models(), e => e.ModelId, m => m.Id, (_, m) => m.Name).SingleOrDefaultAsync(cancellationToken);
         if (model is null) return DeploymentProblems.EndpointNotFound(endpoint).ToResult();
         var route = await routes.FindAsync(caller.TenantId, endpoint, null, cancellationToken);
-        return TypedResults.Ok(ToWire(endpoint, model, route, context.Request));
+        return TypedResults.Ok(ToWire(endpoint, model, route, address.Of(context)));
     }
 
-    private static EndpointResponse ToWire(string name, string model, Route? route, HttpRequest request) => new()
+    private static EndpointResponse ToWire(string name, string model, Route? route, string address) => new()
     {
         Name = name,
         Model = model,
         Version = route?.Version,
         Alias = route?.Alias,
         Signature = route?.Signature,
-        PredictUrl = $"{request.Scheme}://{request.Host}{request.PathBase}/api/v1/endpoints/{name}:predict",
+        PredictUrl = $"{address}/api/v1/endpoints/{name}:predict",
     };
 }

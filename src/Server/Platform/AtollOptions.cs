@@ -13,7 +13,7 @@ internal sealed class AtollOptions
     [Required]
     public string Urls { get; set; } = "http://127.0.0.1:8080";
 
-    /// <summary>Address by which clients reach the server, when that is not the one it listens on: behind a proxy, for instance.</summary>
+    /// <summary>Address by which clients reach the server, when that is not the one it listens on: behind a proxy or by a name. Links hold it, and JWT assertions must be made for it.</summary>
     [Url]
     public string? PublicUrl { get; set; }
 

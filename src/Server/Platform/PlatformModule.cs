@@ -17,6 +17,7 @@ internal static class PlatformModule
         services.AddSettings<TenantLimits>(TenantLimits.Section);
         services.AddSingleton<TenantLimitsDirectory>();
         services.AddSingleton(provider => new DiskUsage(provider.GetRequiredService<DataFolder>(), provider.GetRequiredService<TenantLimitsDirectory>().Of));
+        services.AddSingleton<OwnAddress>();
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();
         services.AddHostedService<JobWorker>();

@@ -24,12 +24,15 @@ internal static partial class CreatePrincipal
         if (await db.Principals().AnyAsync(row => row.Name == request.Name, cancellationToken))
             return TenancyProblems.PrincipalExists(request.Name).ToResult();
 
+        // Addresses are compared without regard to case, which the database does by equality.
+        var email = request.Email?.ToLowerInvariant();
+        if (email is not null && await db.Principals().AnyAsync(row => row.Email == email, cancellationToken)) return TenancyProblems.EmailExists(email).ToResult();
+
         var principal = new Principal
         {
             Id = Ids.New("prn", clock),
             Name = request.Name,
-            // Addresses are compared without regard to case, which the database does by equality.
-            Email = request.Email?.ToLowerInvariant(),
+            Email = email,
             CreatedUtc = clock.GetUtcNow().UtcDateTime,
         };
         db.Principals().Add(principal);

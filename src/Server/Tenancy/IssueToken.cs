@@ -16,7 +16,6 @@ internal sealed partial class IssueToken(
     public const string JwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
     public const string Refresh = "refresh_token";
 
-    private const int CandidatesMax = 200;
     private const int RefreshTokensMax = 100;
 
     private static readonly TimeSpan LifetimeDefault = TimeSpan.FromHours(1);
@@ -37,7 +36,7 @@ internal sealed partial class IssueToken(
         var (sale, refusal) = form.GetValueOrDefault("grant_type") switch
         {
             ClientCredentials => await SellForKeyAsync(context.Request, form, cancellationToken),
-            JwtBearer => await SellForAssertionAsync(context.Request, form, cancellationToken),
+            JwtBearer => await SellForAssertionAsync(context, form, cancellationToken),
             Refresh => await SellForRefreshTokenAsync(form, cancellationToken),
             null => (null, OAuthRefusal.InvalidRequest("The field 'grant_type' is missing.")),
             _ => (null, OAuthRefusal.UnsupportedGrantType()),
@@ -113,22 +112,22 @@ internal sealed partial class IssueToken(
             : (new Sale(key.PrincipalId, new TokenSource(TokenSource.ApiKey, key.Id), LifetimeDefault, null), null);
     }
 
-    private async Task<(Sale? Sale, OAuthRefusal? Refusal)> SellForAssertionAsync(HttpRequest request, Dictionary<string, string> form, CancellationToken cancellationToken)
+    private async Task<(Sale? Sale, OAuthRefusal? Refusal)> SellForAssertionAsync(HttpContext context, Dictionary<string, string> form, CancellationToken cancellationToken)
     {
         if (!form.TryGetValue("assertion", out var text)) return (null, OAuthRefusal.InvalidRequest("The field 'assertion' is missing."));
         var now = clock.GetUtcNow();
-        var (assertion, unreadable) = JwtAssertion.Read(text, audiences.Of(request), now);
+        var (assertion, unreadable) = JwtAssertion.Read(text, audiences.Of(context), now);
         if (assertion is null) return (null, OAuthRefusal.InvalidGrant($"The assertion cannot be used: {unreadable}"));
 
-        // An e-mail address may belong to principals of several tenants; the one whose key signed is meant. A principal's id
-        // names one in any case.
+        // An e-mail address may belong to a principal in each of several tenants; the one whose key signed is meant. As it is unique
+        // in a tenant, none can crowd out another's. A principal's id names one in any case.
         var email = assertion.Subject.ToLowerInvariant();
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        var candidates = await db.Principals().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
+        var candidates = db.Principals().IgnoreQueryFilters([PlatformDb.TenantFilter]).AsNoTracking()
             .Where(row => (row.Id == assertion.Subject || row.Email == email) && row.PublicKeyPem != null)
-            .OrderBy(row => row.CreatedUtc).ThenBy(row => row.Id).Take(CandidatesMax).ToListAsync(cancellationToken);
-        var principal = candidates.Find(row => assertion.IsSignedBy(row.PublicKeyPem!));
+            .AsAsyncEnumerable();
+        var principal = await candidates.FirstOrDefaultAsync(row => assertion.IsSignedBy(row.PublicKeyPem!), cancellationToken);
         if (principal is null) return (null, OAuthRefusal.InvalidGrant("No principal has this 'sub' and a public key that verifies the assertion."));
 
         var refreshToken = IsOffline(form) ? await CreateRefreshTokenAsync(principal, cancellationToken) : null;

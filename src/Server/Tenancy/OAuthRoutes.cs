@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Atoll.Tenancy;
@@ -30,9 +31,9 @@ internal static class OAuthRoutes
 
     public static Ok<JsonWebKeySetResponse> GetKeys(AccessTokens tokens) => TypedResults.Ok(tokens.PublicKeys());
 
-    public static Ok<AuthorizationServerResponse> GetMetadata(HttpRequest request, AssertionAudiences audiences)
+    public static Ok<AuthorizationServerResponse> GetMetadata(HttpContext context, OwnAddress own)
     {
-        var address = audiences.AddressOf(request);
+        var address = own.Of(context);
         return TypedResults.Ok(new AuthorizationServerResponse
         {
             Issuer = address,

@@ -12,7 +12,7 @@ internal sealed class Principal : ITenantOwned, IRevised
     /// <summary>Unique in the tenant.</summary>
     public required string Name { get; set; }
 
-    /// <summary>Address by which JWT assertions may name the principal.</summary>
+    /// <summary>Address by which JWT assertions may name the principal; unique in the tenant.</summary>
     public string? Email { get; set; }
 
     /// <summary>Public key (SubjectPublicKeyInfo, PEM) that verifies the principal's JWT assertions.</summary>

@@ -19,7 +19,7 @@ internal static class SetPublicKey
         var found = await db.Principals().SingleOrDefaultAsync(row => row.Name == principal, cancellationToken);
         if (found is null) return TenancyProblems.PrincipalNotFound(principal).ToResult();
         if (PublicKeys.Normalize(request.PublicKeyPem) is not { } publicKey) return TenancyProblems.PublicKeyInvalid().ToResult();
-        var (assertion, refusal) = JwtAssertion.Read(request.Proof, audiences.Of(context.Request), clock.GetUtcNow());
+        var (assertion, refusal) = JwtAssertion.Read(request.Proof, audiences.Of(context), clock.GetUtcNow());
         if (assertion is null) return TenancyProblems.ProofInvalid(refusal!).ToResult();
         if (assertion.Subject != found.Id) return TenancyProblems.ProofInvalid($"its 'sub' must be the principal's id, {found.Id}.").ToResult();
         if (!assertion.IsSignedBy(publicKey)) return TenancyProblems.ProofInvalid("the public key does not verify its signature.").ToResult();

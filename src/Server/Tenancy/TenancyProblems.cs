@@ -22,6 +22,9 @@ internal static class TenancyProblems
 
     public static Problem PrincipalExists(string principal) => HttpProblems.AlreadyExists("principal", principal, "Choose another name.");
 
+    public static Problem EmailExists(string email) =>
+        HttpProblems.AlreadyExists("principal with the e-mail address", email, "Assertions name a principal by it, so leave it out or use another.") with { Field = "email" };
+
     public static Problem PermissionUnknown(string permission, string tenantId) => HttpProblems.InvalidField(
         "permission", $"names no permission: '{permission}'",
         $"Use one of: {string.Join(", ", tenantId == Tenant.PlatformId ? Permissions.All : Permissions.OfTenant)}.");

@@ -33,6 +33,7 @@ internal static class TenancyTables
             builder.ToTable("principals").HasKey(principal => principal.Id);
             builder.HasIndex(principal => new { principal.TenantId, principal.Name }).IsUnique();
             builder.HasIndex(principal => principal.Email);
+            builder.HasIndex(principal => new { principal.TenantId, principal.Email }).IsUnique();
         }
     }
 

@@ -6,6 +6,9 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Atoll.Contracts;
+using Atoll.Platform.Database;
+using Atoll.Tenancy;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Atoll.Tests.Tenancy;
 
@@ -115,6 +118,78 @@ public sealed class TokenTests(TestServer server) : IClassFixture<TestServer>
         using var nobodys = RSA.Create(2048);
         using var refused = await PostAsync("/api/v1/oauth2/token", ("grant_type", JwtBearer), ("assertion", Jwt.Write(nobodys, claims())));
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+    }
+
+    [Fact]
+    public async Task No_number_of_others_with_the_same_address_keeps_one_from_its_token()
+    {
+        const string Email = "wanted@example.com";
+        using var others = RSA.Create(2048);
+        for (var i = 0; i < 220; i++)
+        {
+            await using var scope = server.Server.Services.CreateAsyncScope();
+            scope.ServiceProvider.GetRequiredService<TenantScope>().Enter($"ten_crowd{i}");
+            var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+            db.Add(new Tenant { Id = $"ten_crowd{i}", Name = $"crowd-{i}", CreatedUtc = DateTime.UnixEpoch });
+            db.Add(new Principal { Id = $"prn_crowd{i}", Name = "mallory", Email = Email, PublicKeyPem = others.ExportSubjectPublicKeyInfoPem(), CreatedUtc = DateTime.UnixEpoch });
+            await db.SaveChangesAsync();
+        }
+        var (victim, admin) = await server.CreateTenantAsync();
+        await admin.CreatePrincipalAsync("ada", email: Email);
+        using var adas = await CreateKeyPairAsync(admin, "ada");
+        Assert.Equal(victim.Tenant.Name, (await WhoIsAsync(await BuyAsync(Jwt.Write(adas, Jwt.Claims(Email, server.Server.Address, TimeProvider.System.GetUtcNow()))))).Tenant);
+
+        // A tenant has one principal of an address, so that it adds one key to try and no more.
+        Assert.Equal("409 already-exists", await admin.PostAsJsonAsync(
+            "/api/v1/principals", new CreatePrincipalRequest { Name = "eve", Email = "WANTED@example.com" }, AtollJson.Default.CreatePrincipalRequest).CodeAsync());
+    }
+
+    [Fact]
+    public async Task A_Host_header_makes_neither_an_audience_nor_a_link()
+    {
+        var (_, admin) = await server.CreateTenantAsync();
+        var ada = await admin.CreatePrincipalAsync("ada");
+        using var key = await CreateKeyPairAsync(admin, "ada");
+        using var client = server.ClientFor(null);
+        client.DefaultRequestHeaders.Host = "other.example";
+        var stolen = Jwt.Write(key, Jwt.Claims(ada.Id, "http://other.example/api/v1/oauth2/token", TimeProvider.System.GetUtcNow()));
+        using var refused = await client.PostAsync("/api/v1/oauth2/token", Form(("grant_type", JwtBearer), ("assertion", stolen)));
+        Assert.Contains("its \\u0027aud\\u0027 is not", await refused.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+
+        foreach (var path in (string[])["/.well-known/oauth-authorization-server", "/"])
+        {
+            client.DefaultRequestHeaders.Accept.ParseAdd("text/html");
+            var text = await client.GetStringAsync(path);
+            Assert.DoesNotContain("other.example", text);
+            Assert.Contains(server.Server.Address, text);
+        }
+
+        // Another name of the same machine and port is one's own.
+        var localhost = $"localhost:{new Uri(server.Server.Address).Port}";
+        client.DefaultRequestHeaders.Host = localhost;
+        var metadata = await client.GetFromJsonAsync("/.well-known/oauth-authorization-server", AtollJson.Default.AuthorizationServerResponse);
+        Assert.Equal($"http://{localhost}", metadata!.Issuer);
+        await BuyAsync(Jwt.Write(key, Jwt.Claims(ada.Id, $"http://{localhost}/v2/oauth2/token", TimeProvider.System.GetUtcNow())));
+    }
+
+    [Fact]
+    public async Task With_a_public_address_that_one_alone_is_the_servers()
+    {
+        await using var other = new TestServer { Settings = ["--Atoll:PublicUrl=https://atoll.example/"] };
+        await other.InitializeAsync();
+        using var client = other.ClientFor(null);
+        var metadata = await client.GetFromJsonAsync("/.well-known/oauth-authorization-server", AtollJson.Default.AuthorizationServerResponse);
+        Assert.Equal("https://atoll.example/api/v1/oauth2/token", metadata!.TokenEndpoint);
+        var (_, admin) = await other.CreateTenantAsync();
+        var ada = await admin.CreatePrincipalAsync("ada");
+        using var key = await CreateKeyPairAsync(admin, "ada");
+        foreach (var (audience, status) in ((string, HttpStatusCode)[])[("https://atoll.example", HttpStatusCode.OK), (other.Server.Address, HttpStatusCode.BadRequest)])
+        {
+            using var answer = await client.PostAsync("/api/v1/oauth2/token", Form(
+                ("grant_type", JwtBearer), ("assertion", Jwt.Write(key, Jwt.Claims(ada.Id, audience, TimeProvider.System.GetUtcNow())))));
+            Assert.Equal(status, answer.StatusCode);
+        }
     }
 
     [Fact]

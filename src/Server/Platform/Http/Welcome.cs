@@ -39,7 +39,7 @@ internal static class Welcome
         </html>
         """;
 
-    public static Task HandleAsync(HttpContext context)
+    public static Task HandleAsync(HttpContext context, OwnAddress address)
     {
         var response = context.Response;
         var version = AtollVersion.Current.Split('+')[0];
@@ -53,7 +53,7 @@ internal static class Welcome
         }
         response.ContentType = "text/html; charset=utf-8";
         response.Headers.ContentSecurityPolicy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'";
-        var server = $"{context.Request.Scheme}://{context.Request.Host}";
+        var server = address.Of(context);
         return response.WriteAsync(
             Page.Replace("{version}", version, StringComparison.Ordinal).Replace("{server}", WebUtility.HtmlEncode(server), StringComparison.Ordinal),
             context.RequestAborted);

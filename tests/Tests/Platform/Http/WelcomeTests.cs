@@ -26,7 +26,8 @@ public sealed class WelcomeTests(TestServer server) : IClassFixture<TestServer>
         Assert.Equal("text/html", answer.Content.Headers.ContentType?.MediaType);
         Assert.Contains("default-src 'none'", string.Join(' ', answer.Headers.GetValues("Content-Security-Policy")));
         var page = await answer.Content.ReadAsStringAsync();
-        Assert.Contains("atoll login --server http://atoll.example.org", page);
+        Assert.Contains($"atoll login --server {server.Server.Address}", page);
+        Assert.DoesNotContain("atoll.example.org", page);
         foreach (var address in page.Split("href=\"").Skip(1).Select(part => part.Split('"')[0]))
         {
             using var linked = await anybody.GetAsync(address);

@@ -335,6 +335,9 @@ CREATE UNIQUE INDEX "IX_models_TenantId_Name" ON "models" ("TenantId", "Name");
 CREATE INDEX "IX_principals_Email" ON "principals" ("Email");
 
 
+CREATE UNIQUE INDEX "IX_principals_TenantId_Email" ON "principals" ("TenantId", "Email");
+
+
 CREATE UNIQUE INDEX "IX_principals_TenantId_Name" ON "principals" ("TenantId", "Name");
 
 
