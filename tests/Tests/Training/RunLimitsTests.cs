@@ -83,9 +83,10 @@ public sealed class RunLimitsTests : IAsyncLifetime
     {
         var (_, client) = await _server.CreateTenantAsync();
         await UploadAsync(client, DatasetTypes.Tabular, Table());
-        var run = await EndAsync(client, await StartAsync(client, new() { ["threads"] = "64" }));
-        Assert.Equal(RunStates.Failed, run.State);
-        Assert.Contains("threads", run.Error);
+        using var answer = await client.PostAsJsonAsync(
+            "/api/v1/runs", new CreateRunRequest { Dataset = "data", Parameters = new Dictionary<string, string> { ["threads"] = "64" } }, AtollJson.Default.CreateRunRequest);
+        Assert.Contains("threads", await answer.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
     }
 
     private static string Table()
