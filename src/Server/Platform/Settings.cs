@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
+using System.Text.RegularExpressions;
 
 namespace Atoll.Platform;
 
@@ -10,7 +11,7 @@ internal sealed record SettingsSection(string Name, Type Options);
 internal sealed class SettingsException(string message) : Exception(message);
 
 /// <summary>How modules declare settings, and how mistakes in them stop the start.</summary>
-internal static class Settings
+internal static partial class Settings
 {
     // Read by ASP.NET Core, which knows its own keys.
     private static readonly string[] ForeignSections = ["Kestrel", "Logging"];
@@ -43,7 +44,9 @@ internal static class Settings
         }
         catch (InvalidOperationException exception)
         {
-            throw new SettingsException($"A setting of section '{section.Name}' cannot be read: {Innermost(exception)}");
+            throw new SettingsException(Unconverted().Match(exception.Message) is { Success: true } wrong
+                ? $"The setting '{wrong.Groups["key"].Value}' is '{wrong.Groups["value"].Value}', which is not {KindOf(wrong.Groups["type"].Value)}."
+                : $"A setting of section '{section.Name}' cannot be read: {Innermost(exception)}");
         }
         var mistakes = new List<ValidationResult>();
         if (Validator.TryValidateObject(values, new ValidationContext(values), mistakes, validateAllProperties: true)) return values;
@@ -90,6 +93,18 @@ internal static class Settings
     // A list's values have keys of their own below the property.
     private static bool IsRead(string key, List<string> known) => ForeignSections.Contains(key.Split(':')[0], StringComparer.OrdinalIgnoreCase)
         || known.Exists(name => key.Equals(name, StringComparison.OrdinalIgnoreCase) || key.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase));
+
+    // The binder tells key, value and type only in the text.
+    [GeneratedRegex("""^Failed to convert configuration value '(?<value>.*)' at '(?<key>[^']*)' to type '(?<type>[^']*)'""", RegexOptions.Singleline)]
+    private static partial Regex Unconverted();
+
+    private static string KindOf(string type) => type switch
+    {
+        "System.Int32" or "System.Int64" => "a whole number",
+        "System.Double" => "a number",
+        "System.Boolean" => "true or false",
+        _ => "such a value",
+    };
 
     private static string Innermost(Exception exception) => exception.InnerException is null ? exception.Message : $"{exception.Message} {exception.InnerException.Message}";
 }

@@ -31,6 +31,18 @@ public sealed class GridTests
     }
 
     [Fact]
+    public void Optional_columns_are_left_out_where_shortening_is_not_enough()
+    {
+        var grid = new Grid().Text("run").Text("state").Flexible("model").Optional("dataset").Flexible("score").Text("created")
+            .Row("run_06h069h3t8ahjthcqzm0y9fp94", "succeeded", "telco-churn v12", "telco-churn v3", "0.812 accuracy", "59 min ago");
+        var text = Render(80, grid);
+        Assert.All(text.Split('\n'), line => Assert.True(line.Length <= 80, line));
+        Assert.Equal(["run", "state", "model", "score", "created"], text.Split('\n')[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.Contains("0.812", text);
+        Assert.Contains("dataset", Render(120, grid));
+    }
+
+    [Fact]
     public void Nothing_is_shortened_for_a_file()
     {
         var name = new string('x', 300);

@@ -12,7 +12,7 @@ public sealed class SettingsTests : IDisposable
     [InlineData("--Atoll:Dtaa=x", "There is no setting 'Atoll:Dtaa' (on the command line). Did you mean 'Atoll:Data'?")]
     [InlineData("--Tenancy:FailedCredentialsPerMinute=3", "Did you mean 'Tenancy:FailedCredentialsPerMinuteMax'?")]
     [InlineData("--Atoll:ShutdownSeconds=0", "The setting 'Atoll:ShutdownSeconds' is wrong: The field ShutdownSeconds must be between 1 and 600.")]
-    [InlineData("--Atoll:ShutdownSeconds=soon", "A setting of section 'Atoll' cannot be read")]
+    [InlineData("--Atoll:ShutdownSeconds=soon", "The setting 'Atoll:ShutdownSeconds' is 'soon', which is not a whole number.")]
     [InlineData("--Atoll:PublicUrl=nowhere", "The setting 'Atoll:PublicUrl' is wrong")]
     [InlineData("--Atoll:Urls=", "The setting 'Atoll:Urls' is wrong")]
     [InlineData("--config=missing.json", "There is no settings file")]

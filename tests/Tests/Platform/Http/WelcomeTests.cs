@@ -50,6 +50,20 @@ public sealed class WelcomeTests(TestServer server) : IClassFixture<TestServer>
         Assert.Equal([right], answer.Content.Headers.Allow);
     }
 
+    [Theory]
+    [InlineData("Bearer ", "The credential is empty.")]
+    [InlineData("Bearer", "The credential is empty.")]
+    [InlineData("", "The request has no credential.")]
+    public async Task An_empty_credential_is_told_as_such(string header, string expected)
+    {
+        using var anybody = server.ClientFor(null);
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/api/v1/me");
+        request.Headers.TryAddWithoutValidation("Authorization", header);
+        using var answer = await anybody.SendAsync(request);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        Assert.StartsWith(expected, (string?)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["detail"]);
+    }
+
     [Fact]
     public async Task An_address_below_the_protocols_health_that_is_not_there_is_refused_in_its_words()
     {

@@ -247,6 +247,7 @@ public sealed class TabularTrainerTests
 
         Refused(table with { Target = "churn" }, "no column 'churn'");
         Refused(With(numbers, _ => float.NaN), "Only 0 of 60 rows have a value");
+        Refused(new GeneratedTable(1).Make(TaskKinds.Classification, 8), "There are only 8 rows to learn from");
         Refused(With(numbers, row => row < 6 ? row : float.NaN), "Only 6 of 60 rows have a value");
         Refused(With(numbers, _ => 5), "one label only, '5'");
         Refused(With(numbers, _ => 5.5f), "has the value 5.5 in every row");
