@@ -7,6 +7,8 @@ internal static class BenchmarkCommands
         accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits; tabular: [--seeds 1,2,3] tells the mean of several
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
+        served-accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
+            the same through a server: imports, trains as a job, predicts over HTTP, and compares the score with the version's
         first-prediction [--models 10]
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]
@@ -41,6 +43,8 @@ internal static class BenchmarkCommands
                 foreach (var (name, run) in Accuracy)
                     if (only is null || only == name) met &= run(arguments);
                 return met ? 0 : 1;
+            case "served-accuracy" when arguments["--data"] is not null:
+                return ServedAccuracy.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "first-prediction":
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":

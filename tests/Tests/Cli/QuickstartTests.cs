@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.IO.Compression;
+using System.Text.RegularExpressions;
 using Atoll.Commands.Quickstart;
 using Atoll.Contracts;
 
@@ -40,6 +41,9 @@ public sealed class QuickstartTests : IDisposable
         {
             foreach (var expected in (string[])["rows: actual, columns: predicted", "most confused", "is at least 0", "MiB at its peak", "What to try next"])
                 Assert.Contains(expected, text);
+
+            // The examples say what they are a part of, and that is the score of the matrix.
+            Assert.Equal(3, Regex.Count(text, @"\d+ of all \d+ unseen (rows|texts|images) come out right"));
             Assert.Equal(3, text.Split('\n').Count(line => line.StartsWith("   ✓ ", StringComparison.Ordinal) && line.Contains("is at least", StringComparison.Ordinal)));
             Assert.Contains("fashion-mnist  100%", error.ToString());
 
