@@ -6,12 +6,17 @@ namespace Atoll.Training.Tabular;
 /// </summary>
 internal static class BlankedCopies
 {
+    private const int CopiesWanted = 1500;
+
+    /// <summary>Copies for each row: few rows need more of them to be learned from, on many rows they only cost time.</summary>
+    public static double ShareFor(int rowCount) => Math.Clamp(CopiesWanted / (double)rowCount, 0.1, 0.5);
+
     /// <summary>Adds copies behind the rows. They are learned from, in the folds that learn from the row itself, and never held out.</summary>
     /// <param name="plan">Tells which features come from the same raw column; those are left out together.</param>
     /// <param name="rows">All rows.</param>
     /// <param name="target">Their target.</param>
     /// <param name="folds">Of the rows.</param>
-    /// <param name="share">Copies for each row; 0.25 is one for every fourth.</param>
+    /// <param name="share">Copies for each row; 0.1 is one for every tenth.</param>
     /// <param name="seed">Of what is copied and left out.</param>
     public static (PreparedRows Rows, TargetValues Target, Folds Folds) Add(
         PreparationPlan plan, PreparedRows rows, TargetValues target, Folds folds, double share, ulong seed)

@@ -22,7 +22,7 @@ internal sealed class CandidateSearch
     private const int SlowRateIterationsMost = 200;
     private const int AllFoldsChooseRowsMost = 6000;
     private const int LeavesOfMeanMost = 40_000;
-    private const int MembersMost = 8;
+    private const int MembersMost = 16;
 
     private readonly PreparationPlan _plan;
     private readonly PreparedRows _rows;

@@ -17,8 +17,8 @@ internal sealed record TabularParameters
         new TrainerParameter.Whole("leaves", 2, 255, "from the data", "leaves of a tree"),
         new TrainerParameter.Number("learning-rate", 0.001, 1, "0.05, or 0.1 where that would need many trees", "of boosting"),
         new TrainerParameter.Choice("balance", ["none", "equal"], "none", "how much labels weigh; with equal, rare ones as much as common ones"),
-        new TrainerParameter.Number("blanked", 0, 1, "0.25", "copies with columns left out that are learned, for each row"),
-        new TrainerParameter.Whole("averaged", 1, 100, "up to 8, with 40,000 leaves together", "boosted models, over different seeds, that are averaged"),
+        new TrainerParameter.Number("blanked", 0, 1, "0.1 to 0.5, by the number of rows", "copies with columns left out that are learned, for each row"),
+        new TrainerParameter.Whole("averaged", 1, 100, "up to 16, with 40,000 leaves together", "boosted models, over different seeds, that are averaged"),
         new TrainerParameter.Number("leakage", 0.5, 1, "0.95, regression 0.99", "association from which a column is a leak"),
     ]);
 
@@ -51,8 +51,8 @@ internal sealed record TabularParameters
     /// <summary>Association with the target above which a column counts as a leak; null for the default of the task.</summary>
     public double? Leakage { get; init; }
 
-    /// <summary>For each row, copies with columns left out that are learned beside it.</summary>
-    public double Blanked { get; init; } = 0.25;
+    /// <summary>For each row, copies with columns left out that are learned beside it; null to choose by the number of rows.</summary>
+    public double? Blanked { get; init; }
 
     /// <summary>Boosted models of different seeds that are averaged; null to choose by their size.</summary>
     public int? Averaged { get; init; }
@@ -75,7 +75,7 @@ internal sealed record TabularParameters
             LearningRate = (float?)values.Number("learning-rate"),
             Balance = values.Choice("balance") == "equal",
             Leakage = values.Number("leakage"),
-            Blanked = values.Number("blanked") ?? defaults.Blanked,
+            Blanked = values.Number("blanked"),
             Averaged = values.Whole("averaged"),
         };
     }

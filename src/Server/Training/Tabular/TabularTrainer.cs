@@ -37,7 +37,7 @@ internal static class TabularTrainer
         var usesOwn = parameters.Folds is null && ValidationSplit.Usable(validation) > 0;
         var folds = usesOwn ? Folds.Own(target.Rows.Length, validation) : Folds.Split(target, parameters.Folds, (ulong)(uint)settings.Seed);
         if (usesOwn) report.Log($"Chosen by the {validation} rows of the validation split, then learned from all rows.");
-        var (allRows, allTargets, allFolds) = BlankedCopies.Add(plan, rows, target, folds, parameters.Blanked, (ulong)(uint)settings.Seed);
+        var (allRows, allTargets, allFolds) = BlankedCopies.Add(plan, rows, target, folds, parameters.Blanked ?? BlankedCopies.ShareFor(target.Rows.Length), (ulong)(uint)settings.Seed);
         var search = new CandidateSearch(plan, allRows, allTargets, allFolds, parameters, settings, report, cancellationToken);
         var candidates = search.Run();
         if (candidates.Count == 0) throw new TrainingRefusedException("The time limit left no candidate; raise it, or set 'candidates' to linear.");
