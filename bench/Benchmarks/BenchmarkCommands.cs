@@ -17,6 +17,8 @@ internal static class BenchmarkCommands
             what a run, a session and a hit of the model cache cost
         predict-overhead
             what a prediction over HTTP costs beside a request that does nothing
+        split-models
+            a session of a model's own against weights as inputs of a shared one
         train-speed
             images a second that the training graphs of image models learn from
         tabular-speed [--threads 2] [--models 200]
@@ -53,6 +55,8 @@ internal static class BenchmarkCommands
                 return OnnxRun.Run() ? 0 : 1;
             case "predict-overhead":
                 return PredictOverhead.Run() ? 0 : 1;
+            case "split-models":
+                return SplitModels.Run() ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
             case "tabular-speed":

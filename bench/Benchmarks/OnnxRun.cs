@@ -9,20 +9,11 @@ namespace Atoll.Benchmarks;
 /// <summary>What a run and a session of ONNX Runtime cost through the binding, and what the model cache adds.</summary>
 internal static class OnnxRun
 {
-    private const int Features = 20;
-
     public static bool Run()
     {
         Console.WriteLine($"ONNX Runtime {OnnxRuntime.Describe().Version}, one thread, the fastest of many short bursts (others may use the machine).");
         Console.WriteLine();
-        var models = new (string Name, byte[] Model)[]
-        {
-            ("logistic regression, 20 features", Dense([Features, 1])),
-            ("network 20-64-64-1", Dense([Features, 64, 64, 1])),
-            ("network 20-256-256-1", Dense([Features, 256, 256, 1])),
-            ("100 trees, depth 6", Trees(100, 6)),
-            ("convolutions 28x28, 8 and 16 channels", Convolutions()),
-        };
+        var models = SmallModels.All();
         Console.WriteLine("| model | run, 1 row, us | run, 32 rows, us | the same, optimised at load | bytes allocated a run |");
         Console.WriteLine("|---|---|---|---|---|");
         var clean = true;
@@ -114,7 +105,7 @@ internal static class OnnxRun
     {
         const int runs = 1_000_000;
         using var session = OnnxSession.Load(model);
-        using var x = OnnxTensor.Allocate<float>(1, Features);
+        using var x = OnnxTensor.Allocate<float>(1, SmallModels.Features);
         using var y = OnnxTensor.Allocate<float>(1, 1);
         x.Span<float>().Clear();
         // .NET allocates native memory too (its compiler above all), less with time; what a run leaks would come every time.
@@ -141,7 +132,7 @@ internal static class OnnxRun
     }
 
     /// <summary>The shortest time of one call in seconds.</summary>
-    private static double Fastest(int bursts, int calls, Action action)
+    internal static double Fastest(int bursts, int calls, Action action)
     {
         var best = double.MaxValue;
         // Long enough for the code to reach its final form.
@@ -153,85 +144,6 @@ internal static class OnnxRun
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds / calls);
         }
         return best;
-    }
-
-    private static byte[] Dense(int[] sizes)
-    {
-        var random = new Random(2);
-        var graph = new OnnxGraphBuilder("dense");
-        var value = graph.Input("x", TensorElementType.Float, "N", sizes[0]);
-        for (var layer = 1; layer < sizes.Length; layer++)
-        {
-            var weights = new float[sizes[layer - 1] * sizes[layer]];
-            for (var i = 0; i < weights.Length; i++) weights[i] = random.NextSingle() - 0.5f;
-            var w = graph.Constant("w", weights, sizes[layer - 1], sizes[layer]);
-            value = graph.Node("Gemm", [value, w, graph.Constant("b", new float[sizes[layer]])]);
-            value = graph.Node(layer + 1 < sizes.Length ? "Relu" : "Sigmoid", [value]);
-        }
-        graph.Output("y", value, TensorElementType.Float, "N", sizes[^1]);
-        return graph.ToBytes();
-    }
-
-    private static byte[] Convolutions()
-    {
-        var random = new Random(4);
-        var graph = new OnnxGraphBuilder("convolutions");
-        var value = graph.Input("x", TensorElementType.Float, "N", 1, 28, 28);
-        var channels = 1;
-        foreach (var next in (int[])[8, 16])
-        {
-            var weights = Enumerable.Range(0, next * channels * 9).Select(_ => random.NextSingle() - 0.5f).ToArray();
-            value = graph.Node(
-                "Conv", [value, graph.Constant("w", weights, next, channels, 3, 3), graph.Constant("b", new float[next])],
-                OnnxGraphBuilder.Attribute("kernel_shape", [3L, 3L]), OnnxGraphBuilder.Attribute("pads", [1L, 1, 1, 1]));
-            value = graph.Node(
-                "MaxPool", [graph.Node("Relu", [value])],
-                OnnxGraphBuilder.Attribute("kernel_shape", [2L, 2L]), OnnxGraphBuilder.Attribute("strides", [2L, 2L]));
-            channels = next;
-        }
-        value = graph.Node("Flatten", [value]);
-        var dense = Enumerable.Range(0, 16 * 49 * 10).Select(_ => random.NextSingle() - 0.5f).ToArray();
-        value = graph.Node("Gemm", [value, graph.Constant("w", dense, 16 * 49, 10), graph.Constant("b", new float[10])]);
-        graph.Output("y", graph.Node("Softmax", [value]), TensorElementType.Float, "N", 10);
-        return graph.ToBytes();
-    }
-
-    private static byte[] Trees(int count, int depth)
-    {
-        var random = new Random(3);
-        var (tree, node, feature, left, right) = (new List<long>(), new List<long>(), new List<long>(), new List<long>(), new List<long>());
-        var (mode, threshold, leafTree, leafNode, leafValue) = (new List<string>(), new List<float>(), new List<long>(), new List<long>(), new List<float>());
-        var inner = (1 << depth) - 1;
-        for (var t = 0; t < count; t++)
-        for (var n = 0; n < 2 * inner + 1; n++)
-        {
-            var isLeaf = n >= inner;
-            tree.Add(t);
-            node.Add(n);
-            feature.Add(isLeaf ? 0 : random.Next(Features));
-            threshold.Add(isLeaf ? 0 : random.NextSingle());
-            mode.Add(isLeaf ? "LEAF" : "BRANCH_LEQ");
-            left.Add(isLeaf ? 0 : 2 * n + 1);
-            right.Add(isLeaf ? 0 : 2 * n + 2);
-            if (!isLeaf) continue;
-            leafTree.Add(t);
-            leafNode.Add(n);
-            leafValue.Add(random.NextSingle() - 0.5f);
-        }
-
-        var graph = new OnnxGraphBuilder("trees");
-        var x = graph.Input("x", TensorElementType.Float, "N", Features);
-        var sum = graph.Node(
-            "ai.onnx.ml", "TreeEnsembleRegressor", [x], 1,
-            OnnxGraphBuilder.Attribute("n_targets", 1L), OnnxGraphBuilder.Attribute("post_transform", "LOGISTIC"),
-            OnnxGraphBuilder.Attribute("nodes_treeids", tree), OnnxGraphBuilder.Attribute("nodes_nodeids", node),
-            OnnxGraphBuilder.Attribute("nodes_featureids", feature), OnnxGraphBuilder.Attribute("nodes_modes", mode),
-            OnnxGraphBuilder.Attribute("nodes_values", threshold), OnnxGraphBuilder.Attribute("nodes_truenodeids", left),
-            OnnxGraphBuilder.Attribute("nodes_falsenodeids", right), OnnxGraphBuilder.Attribute("target_treeids", leafTree),
-            OnnxGraphBuilder.Attribute("target_nodeids", leafNode), OnnxGraphBuilder.Attribute("target_weights", leafValue),
-            OnnxGraphBuilder.Attribute("target_ids", leafTree.Select(_ => 0L)))[0];
-        graph.Output("y", sum, TensorElementType.Float, "N", 1);
-        return graph.ToBytes();
     }
 
     private static void Print(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Atoll.Serving.Operators;
 
 namespace Atoll.Serving.Onnx;
 
@@ -34,6 +35,9 @@ internal static unsafe class OnnxRuntime
 
     /// <summary>An <c>OrtMemoryInfo*</c> that describes plain CPU memory.</summary>
     internal static nint CpuMemory { get; private set; }
+
+    /// <summary>An <c>OrtCustomOpDomain*</c>: <see cref="AtollOperators"/>, which every session knows.</summary>
+    internal static nint Operators { get; private set; }
 
     /// <summary>Creates the environment unless that was done. Throws <see cref="NativeLibraryException"/> with a remedy.</summary>
     public static void EnsureStarted() => _ = Api;
@@ -80,6 +84,7 @@ internal static unsafe class OnnxRuntime
             Environment = environment;
             CpuAllocator = allocator;
             CpuMemory = memory;
+            Operators = AtollOperators.Register(api);
             Volatile.Write(ref _api, api);
             return api;
         }

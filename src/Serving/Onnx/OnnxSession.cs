@@ -4,6 +4,9 @@ using System.Text;
 namespace Atoll.Serving.Onnx;
 
 /// <summary>A loaded model. Runs may happen on many threads at once; disposing waits for none of them and harms none.</summary>
+/// <remarks>
+/// It has a native session of its own, or shares that of a graph and adds weights of its own to every run (<see cref="Bind"/>).
+/// </remarks>
 internal sealed unsafe class OnnxSession : IDisposable
 {
     // Beyond this many tensors pointers go to the heap.
@@ -13,6 +16,16 @@ internal sealed unsafe class OnnxSession : IDisposable
     private readonly OrtSessionHandle _handle;
     private readonly OnnxValueInfo[] _inputs;
     private readonly OnnxValueInfo[] _outputs;
+    private readonly OrtWeightsHandle? _weights;
+
+    private OnnxSession(OnnxSession graph, OnnxValueInfo[] inputs, OnnxValueInfo[] outputs, OrtWeightsHandle weights)
+    {
+        _api = graph._api;
+        _handle = graph._handle;
+        _inputs = inputs;
+        _outputs = outputs;
+        _weights = weights;
+    }
 
     private OnnxSession(OrtApi api, OrtSessionHandle handle)
     {
@@ -66,6 +79,28 @@ internal sealed unsafe class OnnxSession : IDisposable
         }
     }
 
+    /// <summary>
+    /// A model that is this graph with weights: a session whose runs pass them as the last inputs, and which keeps the graph's native
+    /// session alive. The weights are copied.
+    /// </summary>
+    /// <param name="inputs">What the model calls the first inputs, and their shapes.</param>
+    /// <param name="outputs">What it calls the outputs.</param>
+    public OnnxSession Bind(OnnxValueInfo[] inputs, OnnxValueInfo[] outputs, IReadOnlyList<OnnxWeight> weights)
+    {
+        if (inputs.Length + weights.Count != _inputs.Length || outputs.Length != _outputs.Length)
+            throw Refuse($"The graph has {_inputs.Length} inputs and {_outputs.Length} outputs; given are {inputs.Length} inputs, {weights.Count} weights and {outputs.Length} outputs.");
+        for (var i = 0; i < inputs.Length; i++) CheckSame(_inputs[i], inputs[i].Type, inputs[i].HasShape ? inputs[i].Shape.Length : -1);
+        for (var i = 0; i < outputs.Length; i++) CheckSame(_outputs[i], outputs[i].Type, -1);
+        for (var i = 0; i < weights.Count; i++) CheckSame(_inputs[inputs.Length + i], weights[i].Type, weights[i].Shape.Length);
+        return new OnnxSession(this, inputs, outputs, OrtWeightsHandle.Create(_api, _handle, weights));
+
+        static void CheckSame(OnnxValueInfo declared, TensorElementType type, int rank)
+        {
+            if (declared.Type != type || (rank >= 0 && declared.HasShape && declared.Shape.Length != rank))
+                throw Refuse($"'{declared.Name}' of the graph is {declared.Describe()}, not {type} with {rank} dimensions.");
+        }
+    }
+
     /// <summary>Runs the model; all outputs in their order, for the caller to dispose.</summary>
     public OnnxTensor[] Run(params ReadOnlySpan<OnnxTensor> inputs) => RunNew(inputs, null);
 
@@ -96,9 +131,11 @@ internal sealed unsafe class OnnxSession : IDisposable
     public int IndexOfOutput(string name) => Array.FindIndex(_outputs, output => output.Name == name);
 
     /// <summary>True once <see cref="Dispose"/> was called, even if a run still holds the native session.</summary>
-    public bool IsDisposed => _handle.IsRetired;
+    public bool IsDisposed => Owned.IsRetired;
 
-    public void Dispose() => _handle.Retire();
+    public void Dispose() => Owned.Retire();
+
+    private OrtHandle Owned => (OrtHandle?)_weights ?? _handle;
 
     private OnnxTensor[] RunNew(ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions? options)
     {
@@ -138,25 +175,27 @@ internal sealed unsafe class OnnxSession : IDisposable
     private void RunNative(ReadOnlySpan<OnnxTensor> inputs, Span<nint> outputs, OnnxRunOptions? options)
     {
         CheckInputs(inputs);
-        var pointers = inputs.Length <= TensorsOnStackMax ? stackalloc nint[inputs.Length] : new nint[inputs.Length];
+        var count = inputs.Length + (_weights?.Count ?? 0);
+        var pointers = count <= TensorsOnStackMax ? stackalloc nint[count] : new nint[count];
         var held = 0;
         var holdsSession = false;
         var holdsOptions = false;
         try
         {
-            // Leases, so that a Dispose on another thread takes effect after this run.
-            var session = _handle.Hold();
+            // Leases, so that a Dispose on another thread takes effect after this run. Weights hold their graph's session.
+            var owned = Owned.Hold();
             holdsSession = true;
             var native = options is null ? 0 : options.Handle.Hold();
             holdsOptions = options is not null;
             for (; held < inputs.Length; held++) pointers[held] = inputs[held].Handle.Hold();
+            _weights?.Values.CopyTo(pointers[inputs.Length..]);
 
             nint status;
             fixed (nint* ins = pointers, outs = outputs)
             {
                 status = _api.Run(
-                    session, native,
-                    _handle.InputNames, ins, (nuint)inputs.Length, _handle.OutputNames, (nuint)outputs.Length, outs);
+                    _weights is null ? owned : _handle.Value, native,
+                    _handle.InputNames, ins, (nuint)count, _handle.OutputNames, (nuint)outputs.Length, outs);
             }
             if (status != 0) throw ToRunException(status, options);
         }
@@ -164,7 +203,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         {
             while (held > 0) inputs[--held].Handle.DangerousRelease();
             if (holdsOptions) options!.Handle.DangerousRelease();
-            if (holdsSession) _handle.DangerousRelease();
+            if (holdsSession) Owned.DangerousRelease();
         }
     }
 
@@ -242,6 +281,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         try
         {
             api.Check(api.SetSessionGraphOptimizationLevel(native, options.Optimized ? disableAll : enableAll));
+            api.Check(api.AddCustomOpDomain(native, OnnxRuntime.Operators));
             if (!options.MemoryArena) api.Check(api.DisableCpuMemArena(native));
             if (!options.MemoryPattern) api.Check(api.DisableMemPattern(native));
             if (options.IntraOpThreads == 1)

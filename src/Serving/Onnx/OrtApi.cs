@@ -11,6 +11,7 @@ internal sealed unsafe class OrtApi
 {
     private const uint ApiVersion = 29;
 
+    public readonly delegate* unmanaged<OnnxErrorCode, byte*, nint> CreateStatus;
     public readonly delegate* unmanaged<nint, OnnxErrorCode> GetErrorCode;
     public readonly delegate* unmanaged<nint, byte*> GetErrorMessage;
     public readonly delegate* unmanaged<nint, nint> DisableTelemetryEvents;
@@ -24,6 +25,9 @@ internal sealed unsafe class OrtApi
     public readonly delegate* unmanaged<nint, int, nint> SetSessionGraphOptimizationLevel;
     public readonly delegate* unmanaged<nint, int, nint> SetIntraOpNumThreads;
     public readonly delegate* unmanaged<nint, int, nint> SetInterOpNumThreads;
+    public readonly delegate* unmanaged<byte*, nint*, nint> CreateCustomOpDomain;
+    public readonly delegate* unmanaged<nint, void*, nint> CustomOpDomainAdd;
+    public readonly delegate* unmanaged<nint, nint, nint> AddCustomOpDomain;
     public readonly delegate* unmanaged<nint, nuint*, nint> SessionGetInputCount;
     public readonly delegate* unmanaged<nint, nuint*, nint> SessionGetOutputCount;
     public readonly delegate* unmanaged<nint, nuint, nint*, nint> SessionGetInputTypeInfo;
@@ -50,6 +54,8 @@ internal sealed unsafe class OrtApi
     public readonly delegate* unmanaged<int, int, nint*, nint> CreateCpuMemoryInfo;
     public readonly delegate* unmanaged<nint, void*, nint> AllocatorFree;
     public readonly delegate* unmanaged<nint*, nint> GetAllocatorWithDefaultOptions;
+    public readonly delegate* unmanaged<nint, nuint, nint*, nint> KernelContextGetInput;
+    public readonly delegate* unmanaged<nint, nuint, long*, nuint, nint*, nint> KernelContextGetOutput;
     public readonly delegate* unmanaged<nint, void> ReleaseStatus;
     public readonly delegate* unmanaged<nint, void> ReleaseSession;
     public readonly delegate* unmanaged<nint, void> ReleaseValue;
@@ -79,6 +85,7 @@ internal sealed unsafe class OrtApi
         if (table == null)
             throw new NativeLibraryException($"ONNX Runtime {ReadVersion()} is older than Atoll needs (API version {ApiVersion}). Use the one that 'dotnet build' restores.");
 
+        CreateStatus = (delegate* unmanaged<OnnxErrorCode, byte*, nint>)table[0];
         GetErrorCode = (delegate* unmanaged<nint, OnnxErrorCode>)table[1];
         GetErrorMessage = (delegate* unmanaged<nint, byte*>)table[2];
         DisableTelemetryEvents = (delegate* unmanaged<nint, nint>)table[6];
@@ -92,6 +99,9 @@ internal sealed unsafe class OrtApi
         SetSessionGraphOptimizationLevel = (delegate* unmanaged<nint, int, nint>)table[23];
         SetIntraOpNumThreads = (delegate* unmanaged<nint, int, nint>)table[24];
         SetInterOpNumThreads = (delegate* unmanaged<nint, int, nint>)table[25];
+        CreateCustomOpDomain = (delegate* unmanaged<byte*, nint*, nint>)table[26];
+        CustomOpDomainAdd = (delegate* unmanaged<nint, void*, nint>)table[27];
+        AddCustomOpDomain = (delegate* unmanaged<nint, nint, nint>)table[28];
         SessionGetInputCount = (delegate* unmanaged<nint, nuint*, nint>)table[30];
         SessionGetOutputCount = (delegate* unmanaged<nint, nuint*, nint>)table[31];
         SessionGetInputTypeInfo = (delegate* unmanaged<nint, nuint, nint*, nint>)table[33];
@@ -118,6 +128,8 @@ internal sealed unsafe class OrtApi
         CreateCpuMemoryInfo = (delegate* unmanaged<int, int, nint*, nint>)table[69];
         AllocatorFree = (delegate* unmanaged<nint, void*, nint>)table[76];
         GetAllocatorWithDefaultOptions = (delegate* unmanaged<nint*, nint>)table[78];
+        KernelContextGetInput = (delegate* unmanaged<nint, nuint, nint*, nint>)table[90];
+        KernelContextGetOutput = (delegate* unmanaged<nint, nuint, long*, nuint, nint*, nint>)table[91];
         ReleaseStatus = (delegate* unmanaged<nint, void>)table[93];
         ReleaseSession = (delegate* unmanaged<nint, void>)table[95];
         ReleaseValue = (delegate* unmanaged<nint, void>)table[96];
