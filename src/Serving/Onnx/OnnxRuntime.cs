@@ -36,7 +36,7 @@ internal static unsafe class OnnxRuntime
     /// <summary>An <c>OrtMemoryInfo*</c> that describes plain CPU memory.</summary>
     internal static nint CpuMemory { get; private set; }
 
-    /// <summary>An <c>OrtCustomOpDomain*</c>: <see cref="AtollOperators"/>, which every session knows.</summary>
+    /// <summary>An <c>OrtCustomOpDomain*</c>: <see cref="AtollOperators"/>.</summary>
     internal static nint Operators { get; private set; }
 
     /// <summary>Creates the environment unless that was done. Throws <see cref="NativeLibraryException"/> with a remedy.</summary>

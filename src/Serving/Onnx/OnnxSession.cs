@@ -281,7 +281,7 @@ internal sealed unsafe class OnnxSession : IDisposable
         try
         {
             api.Check(api.SetSessionGraphOptimizationLevel(native, options.Optimized ? disableAll : enableAll));
-            api.Check(api.AddCustomOpDomain(native, OnnxRuntime.Operators));
+            if (options.AtollOperators) api.Check(api.AddCustomOpDomain(native, OnnxRuntime.Operators));
             if (!options.MemoryArena) api.Check(api.DisableCpuMemArena(native));
             if (!options.MemoryPattern) api.Check(api.DisableMemPattern(native));
             if (options.IntraOpThreads == 1)

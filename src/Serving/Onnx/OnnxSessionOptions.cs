@@ -19,4 +19,7 @@ internal sealed record OnnxSessionOptions
 
     /// <summary>Plan intermediate memory as one block per input shape. Pays when shapes never change (training).</summary>
     public bool MemoryPattern { get; init; }
+
+    /// <summary>Know the operators of <see cref="Operators.AtollOperators"/>, which serving forms of our own making use.</summary>
+    public bool AtollOperators { get; init; }
 }

@@ -10,6 +10,9 @@ namespace Atoll.Serving.Operators;
 /// </summary>
 /// <remarks>
 /// <c>TreeEnsemble(X float [N, features], trees uint8 [bytes]) -> float [N, targets]</c>; see <see cref="TreeTable"/>.
+/// <c>StringLookup(X string [...], dictionary uint8 [bytes]) -> int64 [...]</c>; see <see cref="LookupTable"/>.
+/// <c>IntegerLookup(X int64 [...], dictionary uint8 [bytes]) -> int64 [...]</c>, likewise.
+/// Sessions of models that come from outside must not know these operators: they trust their second input.
 /// </remarks>
 internal static unsafe class AtollOperators
 {
@@ -17,12 +20,18 @@ internal static unsafe class AtollOperators
 
     public const string TreeEnsemble = "TreeEnsemble";
 
+    public const string StringLookup = "StringLookup";
+
+    public const string IntegerLookup = "IntegerLookup";
+
     /// <summary>Describes the operators to ONNX Runtime; an <c>OrtCustomOpDomain*</c> that lives as long as the process.</summary>
     internal static nint Register(OrtApi api)
     {
         nint domain;
         fixed (byte* name = "ai.atoll\0"u8) api.Check(api.CreateCustomOpDomain(name, &domain));
         Add(api, domain, "TreeEnsemble\0"u8, &TreeEnsembleOperator.Compute, [TensorElementType.Float, TensorElementType.UInt8], TensorElementType.Float);
+        Add(api, domain, "StringLookup\0"u8, &LookupOperators.FindStrings, [TensorElementType.String, TensorElementType.UInt8], TensorElementType.Int64);
+        Add(api, domain, "IntegerLookup\0"u8, &LookupOperators.FindIntegers, [TensorElementType.Int64, TensorElementType.UInt8], TensorElementType.Int64);
         return domain;
     }
 

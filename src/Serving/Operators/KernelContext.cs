@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Buffers;
 using System.Text;
 using Atoll.Serving.Onnx;
 
@@ -12,24 +12,27 @@ internal readonly unsafe ref struct KernelContext(nint context)
     /// <summary>The elements of an input; their shape goes to <paramref name="shape"/>, which must be long enough. Returns the rank.</summary>
     public void* Input(int index, Span<long> shape, out int rank)
     {
-        nint value, info;
-        _api.Check(_api.KernelContextGetInput(context, (nuint)index, &value));
-        _api.Check(_api.GetTensorTypeAndShape(value, &info));
-        try
-        {
-            nuint dimensions;
-            _api.Check(_api.GetDimensionsCount(info, &dimensions));
-            if (dimensions > (nuint)shape.Length) throw new OnnxException(OnnxErrorCode.InvalidArgument, $"Input {index} has {dimensions} dimensions; {shape.Length} at most are taken.");
-            rank = (int)dimensions;
-            fixed (long* first = shape) _api.Check(_api.GetDimensions(info, first, dimensions));
-        }
-        finally
-        {
-            _api.ReleaseTensorTypeAndShapeInfo(info);
-        }
+        ReadShape(index, shape, out rank, out var value);
         void* data;
         _api.Check(_api.GetTensorMutableData(value, &data));
         return data;
+    }
+
+    /// <summary>The texts of a string input, in pooled arrays that the caller returns.</summary>
+    public Texts Strings(int index, Span<long> shape, out int rank, ref byte[]? text, ref nuint[]? starts)
+    {
+        nuint bytes;
+        ReadShape(index, shape, out rank, out var value);
+        long count = 1;
+        foreach (var size in shape[..rank]) count *= size;
+        _api.Check(_api.GetStringTensorDataLength(value, &bytes));
+        text = ArrayPool<byte>.Shared.Rent(checked((int)bytes) + 1);
+        starts = ArrayPool<nuint>.Shared.Rent((int)count + 1);
+        fixed (byte* first = text)
+        fixed (nuint* at = starts)
+            if (count > 0) _api.Check(_api.GetStringTensorContent(value, first, bytes, at, (nuint)count));
+        starts[count] = bytes;
+        return new Texts(text, starts, (int)count);
     }
 
     /// <summary>Room for the output's elements.</summary>
@@ -48,5 +51,33 @@ internal readonly unsafe ref struct KernelContext(nint context)
         var code = failure is OnnxException known ? known.Code : OnnxErrorCode.Fail;
         var text = Encoding.UTF8.GetBytes(failure.Message + '\0');
         fixed (byte* first = text) return OnnxRuntime.Api.CreateStatus(code, first);
+    }
+
+    private void ReadShape(int index, Span<long> shape, out int rank, out nint value)
+    {
+        nint input, info;
+        _api.Check(_api.KernelContextGetInput(context, (nuint)index, &input));
+        _api.Check(_api.GetTensorTypeAndShape(input, &info));
+        try
+        {
+            nuint dimensions;
+            _api.Check(_api.GetDimensionsCount(info, &dimensions));
+            if (dimensions > (nuint)shape.Length) throw new OnnxException(OnnxErrorCode.InvalidArgument, $"Input {index} has {dimensions} dimensions; {shape.Length} at most are taken.");
+            rank = (int)dimensions;
+            fixed (long* first = shape) _api.Check(_api.GetDimensions(info, first, dimensions));
+        }
+        finally
+        {
+            _api.ReleaseTensorTypeAndShapeInfo(info);
+        }
+        value = input;
+    }
+
+    /// <summary>Texts in one array, one after the other.</summary>
+    public readonly ref struct Texts(byte[] text, nuint[] starts, int count)
+    {
+        public int Count => count;
+
+        public ReadOnlySpan<byte> this[int index] => text.AsSpan((int)starts[index]..(int)starts[index + 1]);
     }
 }

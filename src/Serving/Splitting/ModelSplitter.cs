@@ -128,6 +128,16 @@ internal static class ModelSplitter
                     _constants[node.Output[0]] = new TensorProto(value) { Name = node.Output[0] };
                 else if (node.Domain == Ml && node.OpType is "TreeEnsembleRegressor" or "TreeEnsembleClassifier")
                     WriteTrees(node, nodes);
+                else if (node is { OpType: "LabelEncoder", Domain: Ml } && Dictionary(node, out var operation) is { } dictionary)
+                    nodes.Add(new NodeProto
+                    {
+                        OpType = operation, Domain = AtollOperators.Domain, Output = { node.Output[0] },
+                        Input = { node.Input[0], Constant("dictionary", TensorElementType.UInt8, [dictionary.Length], dictionary) },
+                    });
+                else if (node.Domain == AtollOperators.Domain)
+                    throw new ModelSplitException($"It has a node {node.OpType} of Atoll's own, which models from outside must not use.");
+                else if (node.Domain == Ml && node.Attribute.Any(attribute => attribute.Floats.Count + attribute.Strings.Count + attribute.Ints.Count > 0 || attribute.T is not null))
+                    throw new ModelSplitException($"Its {node.OpType} keeps what was learned in attributes.");
                 else
                     nodes.Add(node);
             }
@@ -173,6 +183,21 @@ internal static class ModelSplitter
                 });
             }
             nodes.Add(new NodeProto { OpType = "Gather", Input = { Labels(node), index }, Output = { node.Output[0] } });
+        }
+
+        /// <summary>The dictionary of a node from strings or whole numbers to whole numbers, or null when it is another one.</summary>
+        private static byte[]? Dictionary(NodeProto node, out string operation)
+        {
+            AttributeProto? Get(string name) => node.Attribute.FirstOrDefault(attribute => attribute.Name == name);
+            var strings = Get("keys_strings")?.Strings;
+            operation = strings is { Count: > 0 } ? AtollOperators.StringLookup : AtollOperators.IntegerLookup;
+            ReadOnlyMemory<byte>[] keys = strings is { Count: > 0 }
+                ? [.. strings.Select(key => key.Memory)]
+                : [.. (Get("keys_int64s")?.Ints ?? []).Select(key => new ReadOnlyMemory<byte>(BitConverter.GetBytes(key)))];
+            var values = Get("values_int64s")?.Ints;
+            if (values is null || keys.Length == 0 || keys.Length != values.Count) return null;
+            // What ONNX says comes out for unknown keys.
+            return LookupTable.Write(keys, values, Get("default_int64")?.I ?? -1);
         }
 
         private static unsafe TreeTransform TransformOf(byte[] table)

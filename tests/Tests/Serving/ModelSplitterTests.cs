@@ -31,7 +31,7 @@ public sealed class ModelSplitterTests
     {
         using var whole = OnnxSession.Load(model);
         var split = ModelSplitter.Split(OnnxOptimizer.Optimize(model));
-        using var graph = OnnxSession.Load(split.Graph);
+        using var graph = OnnxSession.Load(split.Graph, new OnnxSessionOptions { Optimized = true, AtollOperators = true });
         using var parts = graph.Bind([.. whole.Inputs], [.. whole.Outputs], split.Weights);
         foreach (var count in (ReadOnlySpan<int>)[1, 2, 3, 4, 5, 33])
         {

@@ -152,7 +152,7 @@ internal static class TextGraph
         var rows = graph.Node("Cast", [graph.Node("Gather", [levels, features])], Attribute("to", (long)TensorElementType.Float));
         var blocks = graph.Node("MatMul", [factor, rows]);
         var scores = graph.Node("MatMul", [inverse, blocks]);
-        scores = graph.Node("Reshape", [scores, graph.Constant("scores", [-1L, model.Labels.Count])]);
+        scores = graph.Node("Squeeze", [scores, graph.Constant("middle", [1L])]);
         return graph.Node("Add", [scores, graph.Constant("bias", model.Bias)]);
     }
 

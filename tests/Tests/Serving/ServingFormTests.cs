@@ -1,0 +1,137 @@
+using Atoll.Contracts;
+using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
+using Atoll.Tests.Training.Images;
+using Atoll.Tests.Training.Tabular;
+using Atoll.Training;
+using Atoll.Training.Images;
+using Atoll.Training.Tabular;
+using Atoll.Training.Text;
+using Xunit;
+
+namespace Atoll.Tests.Serving;
+
+/// <summary>The form in which registered models are served: what is shared, what is not, and files that are broken.</summary>
+public sealed class ServingFormTests
+{
+    [Theory]
+    [InlineData("trees", TaskKinds.Classification)]
+    [InlineData("linear", TaskKinds.Classification)]
+    [InlineData("trees", TaskKinds.Regression)]
+    public void Models_of_two_customers_tables_share_a_graph(string candidates, string task)
+    {
+        var first = Make(Tabular(1, candidates, task));
+        var second = Make(Tabular(2, candidates, task));
+
+        Assert.Equal("", first.Reason);
+        Assert.Equal("", second.Reason);
+        Assert.Equal(first.GraphDigest, second.GraphDigest);
+        Assert.NotEqual(BytesOf(first), BytesOf(second));
+    }
+
+    [Fact]
+    public void Models_of_two_customers_texts_share_a_graph()
+    {
+        var first = Make(Text(["how do I pay my bill", "pay the bill now", "where is my parcel", "the parcel is late"], ["bill", "parcel"]));
+        var second = Make(Text(["I love it", "so good", "what a pity", "very bad", "neither this nor that", "it is there"], ["good", "bad", "neutral"]));
+
+        Assert.Equal(("", ""), (first.Reason, second.Reason));
+        Assert.Equal(first.GraphDigest, second.GraphDigest);
+    }
+
+    [Fact]
+    public void Models_of_two_customers_images_share_a_graph()
+    {
+        var first = Make(Image(1));
+        var second = Make(Image(2));
+
+        Assert.Equal(("", ""), (first.Reason, second.Reason));
+        Assert.Equal(first.GraphDigest, second.GraphDigest);
+    }
+
+    [Fact]
+    public void A_model_with_control_flow_gets_a_session_of_its_own_and_says_why()
+    {
+        var pack = ServingForm.Make(TestModels.Endless(), CancellationToken.None);
+
+        Assert.Null(pack.GraphDigest);
+        Assert.Contains("control flow", pack.Reason, StringComparison.Ordinal);
+        Assert.Empty(pack.Weights);
+    }
+
+    [Fact]
+    public void A_model_from_outside_cannot_use_operators_that_trust_their_input()
+    {
+        var graph = new OnnxGraphBuilder("hostile");
+        var x = graph.Input("x", TensorElementType.Float, "N", 1);
+        var trees = graph.Input("trees", TensorElementType.UInt8, "B");
+        graph.Output("y", graph.Node("ai.atoll", "TreeEnsemble", [x, trees], 1)[0], TensorElementType.Float, "N", "T");
+
+        Assert.Throws<OnnxException>(() => OnnxSession.Load(graph.ToBytes()));
+        Assert.Throws<OnnxException>(() => ServingForm.Make(graph.ToBytes(), CancellationToken.None));
+        Assert.Throws<ModelSplitException>(() => ModelSplitter.Split(graph.ToBytes()));
+        Assert.Throws<OnnxException>(() => SharedGraph.Load(graph.ToBytes()));
+    }
+
+    [Fact]
+    public void A_pack_comes_back_from_its_bytes_as_it_was()
+    {
+        var pack = Make(Tabular(3, "trees", TaskKinds.Classification));
+        var read = ServingPack.Read(pack.ToBytes());
+
+        Assert.Equal(pack.GraphDigest, read.GraphDigest);
+        Assert.Equal(pack.Graph.ToArray(), read.Graph.ToArray());
+        Assert.Equal(pack.Inputs.Select(input => input.Describe()), read.Inputs.Select(input => input.Describe()));
+        Assert.Equal(pack.Outputs.Select(output => output.Name), read.Outputs.Select(output => output.Name));
+        Assert.Equal(pack.Weights.Select(weight => Convert.ToHexString(weight.Bytes.Span)), read.Weights.Select(weight => Convert.ToHexString(weight.Bytes.Span)));
+        Assert.Equal(pack.Weights.Select(weight => string.Join('|', weight.Strings ?? [])), read.Weights.Select(weight => string.Join('|', weight.Strings ?? [])));
+    }
+
+    [Fact]
+    public void Damaged_packs_are_refused_or_run_within_their_bounds()
+    {
+        var seed = Environment.TickCount;
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        // Small, so that damage hits tables and heads often.
+        var sound = ServingForm.Make(TreeModels.Random(1, 4, 3, isClassifier: true, stringLabels: true), CancellationToken.None).ToBytes();
+        int refused = 0, ran = 0;
+        for (var round = 0; round < 400; round++)
+        {
+            var bytes = (byte[])sound.Clone();
+            if (round % 4 == 0) bytes = bytes[..random.Next(bytes.Length)];
+            else for (var flips = random.Next(1, 4); flips > 0; flips--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            try
+            {
+                var pack = ServingPack.Read(bytes);
+                using var graph = SharedGraph.Load(pack.Graph);
+                using var model = graph.Bind(pack);
+                using var x = OnnxTensor.Create<float>(TreeModels.Rows(round, 5), 5, TreeModels.Features);
+                foreach (var output in model.Run(x)) output.Dispose();
+                ran++;
+            }
+            catch (OnnxException)
+            {
+                refused++;
+            }
+        }
+        Assert.True(refused > 100 && ran > 0, $"{refused} refused, {ran} ran (seed {seed}).");
+    }
+
+    private static string BytesOf(ServingPack pack) => string.Concat(pack.Weights.Select(weight => Convert.ToHexString(weight.Bytes.Span)));
+
+    private static ServingPack Make(TrainedModel model) => ServingForm.Make(model.Onnx, CancellationToken.None);
+
+    private static TrainedModel Tabular(int seed, string candidates, string task) => TabularTrainer.Train(
+        new GeneratedTable(seed).Make(task, 200),
+        new TrainingSettings { Parameters = new Dictionary<string, string> { ["trees"] = "20", ["folds"] = "2", ["candidates"] = candidates } },
+        new SilentTrainingReport(), CancellationToken.None);
+
+    private static TrainedModel Text(string[] texts, string[] labels) => TextTrainer.Train(
+        new TextExamples([.. texts, .. texts], [.. Enumerable.Range(0, 2 * texts.Length).Select(i => new[] { i % texts.Length * labels.Length / texts.Length })], labels),
+        false, new TrainingSettings(), new SilentTrainingReport(), CancellationToken.None);
+
+    private static TrainedModel Image(int seed) => ImageTrainer.Train(
+        GeneratedImages.Stripes(seed, 24), false, new TrainingSettings { Seed = seed, Parameters = new Dictionary<string, string> { ["epochs"] = "1" } },
+        new SilentTrainingReport(), CancellationToken.None);
+}
