@@ -3,6 +3,7 @@ using System.Globalization;
 using Atoll.Contracts;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 
 namespace Atoll.Benchmarks;
 
@@ -82,7 +83,7 @@ internal static class OnnxRun
     private static void MeasureCache(byte[] model)
     {
         var signature = new ModelSignature { Task = "", SampleType = "", Inputs = [], Outputs = [] };
-        ModelLoader loader = (_, _) => Task.FromResult(new ModelContent(model, signature, OnnxSessionOptions.Default));
+        ModelLoader loader = (_, _) => Task.FromResult(new ModelContent(ServingPack.OfModel(model), signature));
         var cache = new ModelCache(new ModelCacheOptions(), TimeProvider.System);
         var digest = new string('a', 64);
         var keys = Enumerable.Range(0, 1_000).Select(i => new ModelKey($"tenant-{i}", digest)).ToArray();

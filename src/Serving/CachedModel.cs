@@ -4,7 +4,7 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Serving;
 
 /// <summary>A loaded model with a count of its leases. It frees its session when it is retired and the last lease ended.</summary>
-internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession session, ModelSignature signature, long bytes, int leases)
+internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession session, ModelSignature signature, long bytes, string? graphDigest, int leases)
 {
     // The count of leases, and this flag once nobody may lease it any more.
     private const int Retired = 1 << 30;
@@ -72,6 +72,6 @@ internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession se
     private void Free()
     {
         Session.Dispose();
-        cache.ReportFreed(Key, Bytes);
+        cache.ReportFreed(Key, Bytes, graphDigest);
     }
 }

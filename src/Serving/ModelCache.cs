@@ -4,7 +4,7 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Serving;
 
 /// <summary>How a <see cref="ModelCache"/> is doing.</summary>
-internal sealed record ModelCacheSnapshot(int Models, long Bytes, long BytesMax, long Hits, long Misses, long Loads, long Failures, long Evictions);
+internal sealed record ModelCacheSnapshot(int Models, int SharedGraphs, long Bytes, long BytesMax, long Hits, long Misses, long Loads, long Failures, long Evictions);
 
 /// <summary>
 /// Keeps loaded models within a budget of bytes. A hit is synchronous and allocates nothing; a miss is loaded once, however
@@ -15,6 +15,11 @@ internal sealed class ModelCache : IAsyncDisposable
     // A session costs about this much beside its weights; measured with the leanest settings.
     private const long SessionBytes = 32 * 1024;
 
+    // Whom the graphs belong to that models of several tenants share.
+    private const string Everybody = "";
+
+    private static readonly OnnxSessionOptions PreOptimised = new() { Optimized = true };
+
     private readonly ModelCacheOptions _options;
     private readonly TimeProvider _clock;
     private readonly SemaphoreSlim _permits;
@@ -22,6 +27,8 @@ internal sealed class ModelCache : IAsyncDisposable
 
     // Read without the lock, written with it.
     private readonly ConcurrentDictionary<ModelKey, CachedModel> _models = new();
+
+    private readonly SharedGraphs _graphs = new();
 
     private readonly Lock _lock = new();
     // What a miss may join; and every load, since one that is no longer wanted runs on beside its successor.
@@ -87,7 +94,7 @@ internal sealed class ModelCache : IAsyncDisposable
             // A load counts as a use, to be the latest when it ends.
             var hits = Interlocked.Read(ref _uses) - _loaded;
             return new ModelCacheSnapshot(
-                _models.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, hits, Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
+                _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, hits, Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
         }
     }
 
@@ -113,10 +120,16 @@ internal sealed class ModelCache : IAsyncDisposable
     }
 
     /// <summary>Called by a model that was freed.</summary>
-    internal void ReportFreed(ModelKey key, long bytes)
+    internal void ReportFreed(ModelKey key, long bytes, string? graphDigest)
     {
         Interlocked.Increment(ref _heapChanges);
         GiveBack(key, bytes);
+        if (graphDigest is not null) ReleaseGraph(graphDigest);
+    }
+
+    private void ReleaseGraph(string digest)
+    {
+        if (_graphs.Release(digest) is var bytes and > 0) GiveBack(new ModelKey(Everybody, digest), bytes);
     }
 
     private void GiveBack(ModelKey key, long bytes)
@@ -227,7 +240,7 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             Forget_NeedsLock(key, load);
             // Every waiter gets its lease here, so that nothing can evict the model before they run.
-            var model = new CachedModel(this, key, created.Session, content.Signature, created.Bytes, load.Waiters) { LastUse = Interlocked.Increment(ref _uses) };
+            var model = new CachedModel(this, key, created.Session, content.Signature, created.Bytes, content.Pack.GraphDigest, load.Waiters) { LastUse = Interlocked.Increment(ref _uses) };
             load.Model = model;
             _loaded++;
             if (load.IsUnwanted || _isClosed)
@@ -250,8 +263,34 @@ internal sealed class ModelCache : IAsyncDisposable
     {
         // What ONNX Runtime allocates once per process is not this model's.
         OnnxRuntime.EnsureStarted();
+        return content.Pack.GraphDigest is null ? CreateSession(key, content) : CreateShared(key, content);
+    }
+
+    private (OnnxSession Session, long Bytes) CreateShared(ModelKey key, ModelContent content)
+    {
+        var digest = content.Pack.GraphDigest!;
+        var graph = _graphs.Acquire(content.Pack, bytes => Reserve(new ModelKey(Everybody, digest), bytes, long.MaxValue));
+        var bytes = content.Pack.BytesWhenLoaded;
+        var isReserved = false;
+        try
+        {
+            Reserve(key, bytes, content.TenantBytesMax);
+            isReserved = true;
+            return (graph.Bind(content.Pack), bytes);
+        }
+        catch
+        {
+            if (isReserved) GiveBack(key, bytes);
+            ReleaseGraph(digest);
+            throw;
+        }
+    }
+
+    private (OnnxSession Session, long Bytes) CreateSession(ModelKey key, ModelContent content)
+    {
+        var model = content.Pack.Graph;
         // Weights are held once more in prepacked form by many operators.
-        var estimate = SessionBytes + 2L * content.Model.Length;
+        var estimate = SessionBytes + 2L * model.Length;
         Reserve(key, estimate, content.TenantBytesMax);
         var reserved = estimate;
         try
@@ -262,7 +301,7 @@ internal sealed class ModelCache : IAsyncDisposable
             OnnxSession session;
             try
             {
-                session = OnnxSession.Load(content.Model.Span, content.Options);
+                session = OnnxSession.Load(model.Span, PreOptimised);
             }
             finally
             {
@@ -273,7 +312,7 @@ internal sealed class ModelCache : IAsyncDisposable
             // hence the bounds: never below its weights, never above what was reserved twice.
             if (alone && Interlocked.Read(ref _heapChanges) == change && before is { } start && NativeHeap.AllocatedBytes() is { } end)
             {
-                var measured = Math.Clamp(end - start, SessionBytes / 2 + content.Model.Length, 2 * estimate);
+                var measured = Math.Clamp(end - start, SessionBytes / 2 + model.Length, 2 * estimate);
                 if (measured <= reserved)
                 {
                     GiveBack(key, reserved - measured);

@@ -1,10 +1,10 @@
 using Atoll.Contracts;
-using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 
 namespace Atoll.Serving;
 
-/// <summary>What has to be known to load a model: its bytes and what they mean.</summary>
-internal sealed record ModelContent(ReadOnlyMemory<byte> Model, ModelSignature Signature, OnnxSessionOptions Options)
+/// <summary>What has to be known to load a model: its serving form and what it means.</summary>
+internal sealed record ModelContent(ServingPack Pack, ModelSignature Signature)
 {
     /// <summary>Native memory that all loaded models of its tenant may take together.</summary>
     public long TenantBytesMax { get; init; } = long.MaxValue;

@@ -3,6 +3,7 @@ using Atoll.Contracts;
 namespace Atoll.Deployments;
 
 /// <summary>Where a prediction goes: the version that an endpoint serves. Immutable.</summary>
+/// <param name="ServingDigest">Of the version's serving form in the blob store.</param>
 /// <param name="Alias">Alias by which the version was found; null when the caller named the version's number.</param>
 internal sealed record Route(
-    string TenantId, string Endpoint, string Model, int Version, string? Alias, string Digest, long Bytes, ModelSignature Signature);
+    string TenantId, string Endpoint, string Model, int Version, string? Alias, string Digest, string ServingDigest, long Bytes, ModelSignature Signature);

@@ -58,7 +58,7 @@ internal sealed class RouteTable
             (version, alias) = (await db.FindVersionAsync(found.Id, Aliases.Latest, cancellationToken), Aliases.Latest);
         return version is null
             ? null
-            : new Route(found.TenantId, endpoint, found.Name, version.Number, alias, version.Digest, version.Bytes, version.Signature);
+            : new Route(found.TenantId, endpoint, found.Name, version.Number, alias, version.Digest, version.ServingDigest, version.Bytes, version.Signature);
     }
 
     private sealed class TenantRoutes

@@ -3,7 +3,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Http;
 using Atoll.Platform.Limits;
 using Atoll.Serving;
-using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Deployments;
@@ -28,11 +28,12 @@ internal sealed class ServedModels : IAsyncDisposable
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
     /// <exception cref="ModelCacheFullException">There is no room for it now.</exception>
     public ValueTask<ModelLease> GetAsync(Route route, CancellationToken cancellationToken) =>
-        _cache.TryGet(new ModelKey(route.TenantId, route.Digest), out var lease)
+        _cache.TryGet(new ModelKey(route.TenantId, route.ServingDigest), out var lease)
             ? ValueTask.FromResult(lease)
-            : LoadAsync(route.TenantId, route.Digest, route.Signature, cancellationToken);
+            : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, cancellationToken);
 
     /// <summary>Loads a version before somebody asks for it.</summary>
+    /// <param name="digest">Of its serving form.</param>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
     public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken)
     {
@@ -56,5 +57,5 @@ internal sealed class ServedModels : IAsyncDisposable
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
         _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) => new ModelContent(
-            await _blobs.ReadAllAsync(key.Tenant, key.Digest, token), signature, OnnxSessionOptions.Default) { TenantBytesMax = (long)(_bytesMax * _limits.Of(key.Tenant).ModelCacheShare) }, cancellationToken);
+            ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, token)), signature) { TenantBytesMax = (long)(_bytesMax * _limits.Of(key.Tenant).ModelCacheShare) }, cancellationToken);
 }

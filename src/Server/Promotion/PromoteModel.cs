@@ -26,7 +26,7 @@ internal static partial class PromoteModel
 
         // Loaded before the alias moves, so that the first request to the new version does not wait.
         var foreseen = await JudgeAsync(found, version, request, caller, db, clock, cancellationToken);
-        if (foreseen.Promoted) await served.WarmAsync(caller.TenantId, version.Digest, version.Signature, cancellationToken);
+        if (foreseen.Promoted) await served.WarmAsync(caller.TenantId, version.ServingDigest, version.Signature, cancellationToken);
 
         // Loading takes a while; what counts is what stands when the alias moves.
         await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);

@@ -36,6 +36,12 @@ internal sealed class ModelVersion : ITenantOwned
 
     public required long Bytes { get; set; }
 
+    /// <summary>SHA-256 of the form that is loaded for predictions, in the blob store.</summary>
+    public required string ServingDigest { get; set; }
+
+    /// <summary>Names the graph whose session the version shares with others; null when it has a session of its own.</summary>
+    public string? GraphDigest { get; set; }
+
     /// <summary>SHA-256 of the <see cref="ModelReportResponse"/> in the blob store.</summary>
     public required string ReportDigest { get; set; }
 

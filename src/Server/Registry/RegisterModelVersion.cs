@@ -11,7 +11,7 @@ internal static class RegisterModelVersion
 {
     /// <summary>What a version is made of.</summary>
     public sealed record Registration(
-        string Model, BlobReference Artifact, BlobReference Report, string Algorithm, ModelSignature Signature,
+        string Model, BlobReference Artifact, BlobReference Serving, string? GraphDigest, BlobReference Report, string Algorithm, ModelSignature Signature,
         IReadOnlyDictionary<string, double> Metrics, ModelLineage Lineage);
 
     /// <summary>Adds the version to the caller's unit of work; the caller saves, then publishes the change.</summary>
@@ -31,6 +31,8 @@ internal static class RegisterModelVersion
             Number = model.LatestVersion,
             Digest = registration.Artifact.Digest,
             Bytes = registration.Artifact.Bytes,
+            ServingDigest = registration.Serving.Digest,
+            GraphDigest = registration.GraphDigest,
             ReportDigest = registration.Report.Digest,
             Algorithm = registration.Algorithm,
             Signature = registration.Signature,

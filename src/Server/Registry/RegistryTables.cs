@@ -62,10 +62,11 @@ internal static class RegistryTables
         public async IAsyncEnumerable<string> ReadDigestsAsync(
             PlatformDb db, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
         {
-            var digests = db.ModelVersions().Select(version => new { version.Digest, version.ReportDigest }).AsAsyncEnumerable();
+            var digests = db.ModelVersions().Select(version => new { version.Digest, version.ServingDigest, version.ReportDigest }).AsAsyncEnumerable();
             await foreach (var row in digests.WithCancellation(cancellationToken))
             {
                 yield return row.Digest;
+                yield return row.ServingDigest;
                 yield return row.ReportDigest;
             }
         }

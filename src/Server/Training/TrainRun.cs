@@ -155,14 +155,18 @@ internal sealed class TrainRun(
     {
         var result = JsonSerializer.Deserialize(
             await File.ReadAllBytesAsync(Path.Combine(work, TrainingFiles.Result), cancellationToken), TrainingJson.Default.TrainingResult)!;
-        BlobReference artifact;
-        await using (var model = File.OpenRead(Path.Combine(work, TrainingFiles.Model)))
-            artifact = await blobs.WriteAsync(run.TenantId, model, cancellationToken);
+        async Task<BlobReference> KeepAsync(string file)
+        {
+            await using var stream = File.OpenRead(Path.Combine(work, file));
+            return await blobs.WriteAsync(run.TenantId, stream, cancellationToken);
+        }
+        var artifact = await KeepAsync(TrainingFiles.Model);
+        var serving = await KeepAsync(TrainingFiles.Serving);
         var report = await blobs.WriteAsync(
             run.TenantId, JsonSerializer.SerializeToUtf8Bytes(result.Report, AtollJson.Default.ModelReportResponse), cancellationToken);
 
         // In memory before anybody can know of it: the first prediction is as fast as any other.
-        await served.WarmAsync(run.TenantId, artifact.Digest, result.Signature, cancellationToken);
+        await served.WarmAsync(run.TenantId, serving.Digest, result.Signature, cancellationToken);
 
         // From here on the run is done; a stop of the server must not tear version and run apart.
         await using var transaction = await db.Database.BeginTransactionAsync(CancellationToken.None);
@@ -171,7 +175,7 @@ internal sealed class TrainRun(
         await db.Entry(run).ReloadAsync(CancellationToken.None);
         if (db.Entry(run).State == EntityState.Detached || run.ModelVersion is not null || RunStates.IsEnded(run.State)) return;
         var registration = new RegisterModelVersion.Registration(
-            run.Model, artifact, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
+            run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);

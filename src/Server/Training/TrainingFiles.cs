@@ -5,5 +5,6 @@ internal static class TrainingFiles
 {
     public const string Order = "order.json";
     public const string Model = "model.onnx";
+    public const string Serving = "model.serving";
     public const string Result = "result.json";
 }

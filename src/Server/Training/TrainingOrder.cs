@@ -29,6 +29,9 @@ internal sealed record TrainingOrder
 /// <summary>What a training process leaves in its folder: <c>result.json</c>, beside <c>model.onnx</c>.</summary>
 internal sealed record TrainingResult
 {
+    /// <summary>Names the graph that the model shares with others; null when it has a session of its own.</summary>
+    public string? GraphDigest { get; init; }
+
     public required string Algorithm { get; init; }
 
     public required ModelSignature Signature { get; init; }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 using Atoll.Training.Evaluation;
 using Atoll.Training.Images;
 using Atoll.Training.Tabular;
@@ -53,14 +54,17 @@ internal static class TrainingProcess
             _ => throw new TrainingRefusedException($"There is no trainer for {manifest.Type} samples."),
         };
 
-        // Measured on the finished file with raw held-out samples: the scores are those of what will be served.
+        // Measured on the form that is loaded for predictions, with raw held-out samples: the scores are those of what will be served.
         report.Progress("evaluating", 0);
-        using var session = OnnxSession.Load(trained.Onnx);
-        var evaluation = evaluate(session, trained.Signature);
+        var serving = ServingForm.Make(trained.Onnx, cancellationToken);
+        if (serving.GraphDigest is null) report.Log($"The model is served from a session of its own: {serving.Reason}");
+        var evaluation = Evaluate(serving, session => evaluate(session, trained.Signature));
         report.Progress("evaluating", 1);
         File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Model), trained.Onnx);
+        File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Serving), serving.ToBytes());
         return new TrainingResult
         {
+            GraphDigest = serving.GraphDigest,
             Algorithm = trained.Algorithm,
             Signature = trained.Signature with
             {
@@ -75,6 +79,18 @@ internal static class TrainingProcess
                 Preparation = trained.Preparation,
             },
         };
+    }
+
+    private static EvaluationReport Evaluate(ServingPack serving, Func<OnnxSession, EvaluationReport> evaluate)
+    {
+        if (serving.GraphDigest is null)
+        {
+            using var own = OnnxSession.Load(serving.Graph.Span, new OnnxSessionOptions { Optimized = true });
+            return evaluate(own);
+        }
+        using var graph = SharedGraph.Load(serving.Graph);
+        using var model = graph.Bind(serving);
+        return evaluate(model);
     }
 
     /// <summary>Adds how the data writes the values of an input, which the trainers do not know: they are given numbers.</summary>

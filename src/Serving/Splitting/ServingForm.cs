@@ -38,6 +38,6 @@ internal static class ServingForm
         }
         // Trees that stay with ONNX Runtime take a quarter of the memory when they are loaded from its own form.
         var own = reason.StartsWith("Its trees", StringComparison.Ordinal) ? OnnxOptimizer.Optimize(model, OnnxModelFormat.Ort) : optimised;
-        return new ServingPack { GraphDigest = null, Reason = reason, Graph = own, Weights = [], Inputs = [.. whole.Inputs], Outputs = [.. whole.Outputs] };
+        return ServingPack.OfModel(own, reason);
     }
 }

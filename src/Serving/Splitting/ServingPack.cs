@@ -16,12 +16,18 @@ internal sealed record ServingPack
     private const int Alignment = 64;
     private const int CountMax = 1 << 20;
 
+    // What is allocated beside the weights themselves, rounded up from measurements.
+    private const long BoundBytes = 512;
+    private const long WeightBytes = 320;
+    private const long StringBytes = 64;
+
     /// <summary>Names the graph among all that are loaded; null when the model has a session of its own.</summary>
     public required string? GraphDigest { get; init; }
 
     /// <summary>ONNX, or ONNX Runtime's own form, optimised.</summary>
     public required ReadOnlyMemory<byte> Graph { get; init; }
 
+    /// <summary>What the model calls its inputs, for a shared graph.</summary>
     public required OnnxValueInfo[] Inputs { get; init; }
 
     public required OnnxValueInfo[] Outputs { get; init; }
@@ -30,6 +36,14 @@ internal sealed record ServingPack
 
     /// <summary>Why the model has a session of its own; empty when it has none.</summary>
     public string Reason { get; init; } = "";
+
+    /// <summary>Native memory that binding the weights to a shared graph takes.</summary>
+    public long BytesWhenLoaded => BoundBytes + Weights.Sum(
+        weight => WeightBytes + ((weight.Bytes.Length + Alignment - 1L) / Alignment * Alignment) + (weight.Strings ?? []).Sum(text => StringBytes + (3L * text.Length)));
+
+    /// <summary>A model with a session of its own, as it is.</summary>
+    public static ServingPack OfModel(ReadOnlyMemory<byte> model, string reason = "") =>
+        new() { GraphDigest = null, Graph = model, Inputs = [], Outputs = [], Weights = [], Reason = reason };
 
     public byte[] ToBytes()
     {

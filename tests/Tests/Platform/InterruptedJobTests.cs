@@ -155,7 +155,7 @@ public sealed class InterruptedJobTests : IDisposable
 
     private static async Task<T> UntilAsync<T>(Func<Task<T>> read, Predicate<T> done)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(240));
         while (true)
         {
             var value = await read();

@@ -1,12 +1,14 @@
 using System.Net;
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json;
+using System.Text;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Registry;
+using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -59,8 +61,19 @@ public sealed class PredictionServer : IAsyncLifetime
             Evaluation = new EvaluationReport { Task = made.Signature.Task, SampleCount = 0, Metrics = new Dictionary<string, double>() },
             Candidates = [],
         };
+        ServingPack serving;
+        try
+        {
+            serving = ServingForm.Make(made.Onnx, cancellationToken);
+        }
+        catch (OnnxException)
+        {
+            // Some tests want a version that cannot be loaded.
+            serving = ServingPack.OfModel(made.Onnx);
+        }
         var registration = new RegisterModelVersion.Registration(
             model, await blobs.WriteAsync(tenantId, made.Onnx, cancellationToken),
+            await blobs.WriteAsync(tenantId, serving.ToBytes(), cancellationToken), serving.GraphDigest,
             await blobs.WriteAsync(tenantId, JsonSerializer.SerializeToUtf8Bytes(report, AtollJson.Default.ModelReportResponse), cancellationToken),
             "by hand", made.Signature, new Dictionary<string, double> { [MetricNames.Rmse] = 1, [MetricNames.Accuracy] = 0.5, [MetricNames.MacroF1] = 0.5 },
             new ModelLineage { Run = "run_0", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" });

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Atoll.Contracts;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 
 namespace Atoll.Tests.Serving;
 
@@ -141,7 +142,7 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
         using var silence = new SilentLog();
         await using var cache = NewCache();
         var failure = await Assert.ThrowsAsync<ModelLoadException>(async () => await cache.GetAsync(
-            new ModelKey("acme", "1"), (_, _) => Task.FromResult(new ModelContent("broken"u8.ToArray(), Signature, OnnxSessionOptions.Default)), CancellationToken.None));
+            new ModelKey("acme", "1"), (_, _) => Task.FromResult(new ModelContent(ServingPack.OfModel("broken"u8.ToArray()), Signature)), CancellationToken.None));
         Assert.IsType<OnnxException>(failure.InnerException);
         Assert.Equal(0, cache.Snapshot().Bytes);
     }
@@ -328,7 +329,7 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
                 if (Gate is not null) await Gate.Task.WaitAsync(cancellationToken);
                 await Task.Yield();
                 if (Failing.Contains(key.Digest)) throw new IOException("the disk is on fire");
-                return new ModelContent(_built.GetOrAdd(key.Digest, Build), Signature, OnnxSessionOptions.Default) { TenantBytesMax = TenantBytesMax };
+                return new ModelContent(ServingPack.OfModel(_built.GetOrAdd(key.Digest, Build)), Signature) { TenantBytesMax = TenantBytesMax };
             }
             finally
             {

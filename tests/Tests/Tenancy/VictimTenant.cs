@@ -72,7 +72,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             new Model { Id = $"mdl_{mark}", Name = "victim-model", CreatedUtc = Then, LatestVersion = 1 },
             new ModelVersion
             {
-                Id = $"mdv_{mark}", ModelId = $"mdl_{mark}", Number = 1, Digest = artifact.Digest, Bytes = artifact.Bytes, ReportDigest = artifact.Digest, Algorithm = "a",
+                Id = $"mdv_{mark}", ModelId = $"mdl_{mark}", Number = 1, Digest = artifact.Digest, Bytes = artifact.Bytes, ServingDigest = artifact.Digest, ReportDigest = artifact.Digest, Algorithm = "a",
                 Signature = signature, Metrics = new() { ["rmse"] = 1 }, Lineage = lineage, CreatedUtc = Then,
             },
             new ModelAlias { ModelId = $"mdl_{mark}", Name = "victim-alias", Version = 1 },

@@ -194,6 +194,8 @@ CREATE TABLE "model_versions" (
     "Number" INTEGER NOT NULL,
     "Digest" TEXT NOT NULL,
     "Bytes" INTEGER NOT NULL,
+    "ServingDigest" TEXT NOT NULL,
+    "GraphDigest" TEXT NULL,
     "ReportDigest" TEXT NOT NULL,
     "Algorithm" TEXT NOT NULL,
     "Signature" TEXT NOT NULL,
