@@ -9,6 +9,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -121,6 +122,8 @@ internal static class PredictOverhead
         scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
         var artifact = await blobs.WriteAsync(tenantId, Model(), CancellationToken.None);
+        var pack = ServingForm.Make(Model(), CancellationToken.None);
+        var serving = await blobs.WriteAsync(tenantId, pack.ToBytes(), CancellationToken.None);
         var report = await blobs.WriteAsync(tenantId, "{}"u8.ToArray(), CancellationToken.None);
         var signature = new ModelSignature
         {
@@ -131,7 +134,7 @@ internal static class PredictOverhead
             Labels = ["no", "yes"],
         };
         var (model, _) = await RegisterModelVersion.RunAsync(
-            new RegisterModelVersion.Registration("bench", artifact, report, "logistic regression", signature, new Dictionary<string, double>(), new ModelLineage
+            new RegisterModelVersion.Registration("bench", artifact, serving, pack.GraphDigest, report, "logistic regression", signature, new Dictionary<string, double>(), new ModelLineage
             {
                 Run = "run_bench", Dataset = "none", DatasetVersion = 1, DatasetDigest = artifact.Digest, Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any",
             }),
