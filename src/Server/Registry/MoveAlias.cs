@@ -18,11 +18,15 @@ internal static partial class MoveAlias
         if (IsReserved(alias)) return RegistryProblems.AliasReserved(alias).ToResult();
         var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
         if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
+
+        // The version may not be deleted between the look and the move.
+        await using var transaction = await db.Database.BeginTransactionAsync(cancellationToken);
         var version = await db.FindVersionAsync(found.Id, $"{request.Version}", cancellationToken);
         if (version is null) return RegistryProblems.VersionNotFound(model, $"{request.Version}").ToResult();
 
         await RegisterModelVersion.SetAliasAsync(db, found.Id, alias, version.Number, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(CancellationToken.None);
         changes.Publish(caller.TenantId, model);
         Log.Moved(logger, alias, model, version.Number);
         var aliases = await db.ModelAliases().AsNoTracking().Where(a => a.ModelId == found.Id).ToListAsync(cancellationToken);

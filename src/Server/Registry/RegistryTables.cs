@@ -26,6 +26,13 @@ internal static class RegistryTables
         return await db.ModelVersions().AsNoTracking().SingleOrDefaultAsync(v => v.ModelId == modelId && v.Number == number, cancellationToken);
     }
 
+    /// <summary>What the newest version of a model reads and predicts; null when there is none.</summary>
+    public static async Task<ModelSignature?> FindSignatureAsync(this PlatformDb db, string model, CancellationToken cancellationToken)
+    {
+        var id = await db.Models().Where(row => row.Name == model).Select(row => row.Id).SingleOrDefaultAsync(cancellationToken);
+        return id is null ? null : (await db.FindVersionAsync(id, Aliases.Latest, cancellationToken))?.Signature;
+    }
+
     internal sealed class ModelTable : IEntityTypeConfiguration<Model>
     {
         public void Configure(EntityTypeBuilder<Model> builder)

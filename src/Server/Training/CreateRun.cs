@@ -51,8 +51,8 @@ internal static partial class CreateRun
         if (badTarget is not null) return badTarget.ToResult();
         var parameters = request.Parameters ?? new Dictionary<string, string>();
         if (TrainingProblems.WrongParameter(parameters, manifest, target) is { } wrong) return wrong.ToResult();
-        if (await FindOtherKindAsync(model, manifest.Type, db, cancellationToken) is { } other)
-            return TrainingProblems.ModelOfOtherKind(model, other, manifest.Type).ToResult();
+        if (await db.FindSignatureAsync(model, cancellationToken) is { } has
+            && TrainingProblems.ModelOfOtherKind(model, has, manifest.Type, TaskOf(parameters, manifest), target) is { } other) return other.ToResult();
 
         var run = new Run
         {
@@ -89,14 +89,10 @@ internal static partial class CreateRun
         return columns.Contains(target) ? (target, null) : (null, TrainingProblems.TargetUnknown(target, columns));
     }
 
-    // Versions of one model answer at one endpoint, so they must read the same kind of sample.
-    private static async Task<string?> FindOtherKindAsync(string model, string sampleType, PlatformDb db, CancellationToken cancellationToken)
-    {
-        var found = await db.Models().AsNoTracking().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
-        if (found is null) return null;
-        var newest = await db.FindVersionAsync(found.Id, Aliases.Latest, cancellationToken);
-        return newest is not null && newest.Signature.SampleType != sampleType ? newest.Signature.SampleType : null;
-    }
+    // What a table is for is found in its target's values, unless the caller says it.
+    private static string? TaskOf(IReadOnlyDictionary<string, string> parameters, DatasetManifest manifest) => manifest.Type == DatasetTypes.Tabular
+        ? parameters.GetValueOrDefault("task") is TaskKinds.Classification or TaskKinds.Regression ? parameters["task"] : null
+        : manifest.Schema.MultiLabel ? TaskKinds.MultiLabelClassification : TaskKinds.Classification;
 
     private static partial class Log
     {

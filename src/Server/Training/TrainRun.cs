@@ -174,6 +174,11 @@ internal sealed class TrainRun(
         // Meanwhile another attempt may have registered its result, or the run was ended or deleted with its tenant.
         await db.Entry(run).ReloadAsync(CancellationToken.None);
         if (db.Entry(run).State == EntityState.Detached || run.ModelVersion is not null || RunStates.IsEnded(run.State)) return;
+
+        // Another run may have made the model meanwhile, and what a table is for is only known now.
+        if (await db.FindSignatureAsync(run.Model, CancellationToken.None) is { } has
+            && TrainingProblems.ModelOfOtherKind(run.Model, has, result.Signature.SampleType, result.Signature.Task, result.Signature.Target) is { } other)
+            throw new JobRefusedException($"{other.Detail} {other.Remedy}");
         var registration = new RegisterModelVersion.Registration(
             run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);

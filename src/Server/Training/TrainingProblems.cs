@@ -35,9 +35,17 @@ internal static class TrainingProblems
         return mistake is null ? null : new Problem(400, ProblemCodes.InvalidField, mistake.What, mistake.Remedy) { Field = $"parameters.{mistake.Name}" };
     }
 
-    public static Problem ModelOfOtherKind(string model, string has, string wanted) => new(
-        409, ProblemCodes.ModelOfOtherKind, $"The model '{model}' reads {has}; this run would make a version that reads {wanted}.",
-        "Give the run another model name.");
+    /// <summary>Versions of one model answer at one endpoint, so they must read and predict the same. Null when they do.</summary>
+    /// <param name="has">The newest version.</param>
+    /// <param name="task">Null when only the training will tell.</param>
+    public static Problem? ModelOfOtherKind(string model, ModelSignature has, string sampleType, string? task, string? target)
+    {
+        var difference = has.SampleType != sampleType ? $"reads {has.SampleType}; this run would make a version that reads {sampleType}"
+            : has.Target != target ? $"predicts '{has.Target}'; this run would make a version that predicts '{target}'"
+            : task is not null && has.Task != task ? $"does {has.Task}; this run would make a version that does {task}"
+            : null;
+        return difference is null ? null : new Problem(409, ProblemCodes.ModelOfOtherKind, $"The model '{model}' {difference}.", "Give the run another model name.");
+    }
 
     public static Problem RunEnded(string run, string state) => new(
         409, ProblemCodes.RunEnded, $"The run {run} has ended: {state}.", "Nothing is left to cancel.");

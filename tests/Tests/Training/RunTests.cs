@@ -286,6 +286,33 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         Assert.False(await db.Jobs().AnyAsync(job => job.Kind == "training.run"));
     }
 
+    [Fact]
+    public async Task A_run_into_a_model_that_predicts_something_else_is_refused()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, "leads", Table(200));
+        var first = await FollowAsync(client, await StartAsync(client, new CreateRunRequest { Dataset = "leads", Parameters = Quick }));
+        Assert.True(first.State == RunStates.Succeeded, first.Error);
+        foreach (var (request, reason) in ((CreateRunRequest, string)[])
+        [
+            (new CreateRunRequest { Dataset = "leads", Target = "age" }, "would make a version that predicts"),
+            (new CreateRunRequest { Dataset = "leads", Parameters = new Dictionary<string, string> { ["task"] = "regression" } }, "would make a version that does regression"),
+        ])
+        {
+            using var answer = await client.PostAsJsonAsync("/api/v1/runs", request, AtollJson.Default.CreateRunRequest);
+            var text = await answer.Content.ReadAsStringAsync();
+            Assert.Equal(HttpStatusCode.Conflict, answer.StatusCode);
+            Assert.Contains(reason, text);
+        }
+
+        // Another model may; and a run that was queued before the model was there is told when it wants to be its version.
+        var calls = await StartAsync(client, new CreateRunRequest { Dataset = "leads", Target = "calls", Model = "other", Parameters = Quick });
+        var ages = await StartAsync(client, new CreateRunRequest { Dataset = "leads", Target = "age", Model = "other", Parameters = Quick });
+        var ended = new[] { await FollowAsync(client, calls), await FollowAsync(client, ages) };
+        Assert.Equal([RunStates.Failed, RunStates.Succeeded], ended.Select(run => run.State).Order());
+        Assert.Contains("The model 'other' predicts", ended.Single(run => run.State == RunStates.Failed).Error);
+    }
+
     /// <summary>A table whose label depends on two of its columns.</summary>
     private static string Table(int rows)
     {
