@@ -87,6 +87,15 @@ internal sealed class ModelCache : IAsyncDisposable
         }
     }
 
+    /// <summary>Forgets every model of a tenant.</summary>
+    public void RemoveAll(string tenant)
+    {
+        lock (_lock)
+        {
+            foreach (var key in _models.Keys.Concat(_loads.Keys).Concat(_failures.Keys).Where(key => key.Tenant == tenant).ToList()) Remove(key);
+        }
+    }
+
     public ModelCacheSnapshot Snapshot()
     {
         lock (_lock)

@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform;
+using Atoll.Platform.Database;
 using Atoll.Platform.Security;
 
 namespace Atoll.Deployments;
@@ -12,6 +13,8 @@ internal static class DeploymentsModule
         services.AddSettings<DeploymentsOptions>("Deployments");
         services.AddSingleton<RouteTable>();
         services.AddSingleton<ServedModels>();
+        services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<ServedModels>());
+        services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<RouteTable>());
     }
 
     public static void MapDeployments(this RouteGroupBuilder api)

@@ -11,7 +11,7 @@ namespace Atoll.Deployments;
 /// Without a selector an endpoint serves the version that the alias <c>production</c> names. Until something was promoted it
 /// serves the newest version, so that a first model can be tried at once.
 /// </remarks>
-internal sealed class RouteTable
+internal sealed class RouteTable : ITenantMemory
 {
     private readonly IServiceScopeFactory _scopes;
     private readonly ConcurrentDictionary<string, TenantRoutes> _tenants = new();
@@ -34,6 +34,16 @@ internal sealed class RouteTable
             ? ValueTask.FromResult<Route?>(known)
             : ReadAsync(routes, tenantId, endpoint, selector, cancellationToken);
     }
+
+    /// <summary>Whether the version of a route was deleted after the route was found.</summary>
+    public async Task<bool> IsGoneAsync(Route route, CancellationToken cancellationToken)
+    {
+        await using var scope = _scopes.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(route.TenantId);
+        return !await scope.ServiceProvider.GetRequiredService<PlatformDb>().ModelVersions().AnyAsync(version => version.Digest == route.Digest, cancellationToken);
+    }
+
+    public void Forget(string tenantId) => _tenants.TryRemove(tenantId, out _);
 
     private async ValueTask<Route?> ReadAsync(
         TenantRoutes routes, string tenantId, string endpoint, string? selector, CancellationToken cancellationToken)

@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Limits;
 using Atoll.Serving;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Atoll.Deployments;
 
 /// <summary>Brings artifacts from the blob store into memory, ready to predict, and keeps those that are used.</summary>
-internal sealed class ServedModels : IAsyncDisposable
+internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
 {
     private readonly BlobStore _blobs;
     private readonly ModelCache _cache;
@@ -46,6 +47,11 @@ internal sealed class ServedModels : IAsyncDisposable
             // The models in use need all the room. The version is sound for all that; its first request loads it.
         }
     }
+
+    /// <summary>Gives the memory of a deleted version back; requests that use it end well.</summary>
+    public void Unload(string tenantId, string digest) => _cache.Remove(new ModelKey(tenantId, digest));
+
+    public void Forget(string tenantId) => _cache.RemoveAll(tenantId);
 
     /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
     public Problem? Explain(ModelCacheFullException full, string tenantId) => full.OfTenant ? LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)) : null;

@@ -25,7 +25,7 @@ internal static class Predict
             return;
         }
         var (route, missing) = await FindAsync(routes, caller.TenantId, endpoint, selector, cancellationToken);
-        var problem = route is null ? missing : await AnswerAsync(context, route, models, runner, options.Value, ignoreUnknown, work, cancellationToken);
+        var problem = route is null ? missing : await AnswerAsync(context, route, routes, models, runner, options.Value, ignoreUnknown, work, cancellationToken);
         if (problem is not null)
         {
             await ProblemWriter.WriteAsync(context, problem);
@@ -46,7 +46,7 @@ internal static class Predict
     }
 
     private static async ValueTask<Problem?> AnswerAsync(
-        HttpContext context, Route route, ServedModels models, PredictionRunner runner, PredictionOptions options,
+        HttpContext context, Route route, RouteTable routes, ServedModels models, PredictionRunner runner, PredictionOptions options,
         bool ignoreUnknown, PredictionWork work, CancellationToken cancellationToken)
     {
         var plan = SamplePlan.Of(route);
@@ -62,6 +62,12 @@ internal static class Predict
         catch (ModelCacheFullException full)
         {
             return models.Explain(full, route.TenantId) ?? PredictionProblems.NoRoom();
+        }
+        catch (ModelLoadException)
+        {
+            // Deleted while the request was on its way: then there is nothing wrong with the server.
+            if (!await routes.IsGoneAsync(route, cancellationToken)) throw;
+            return RegistryProblems.VersionNotFound(route.Model, $"{route.Version}");
         }
         Problem? problem;
         using (lease) problem = await runner.RunAsync(lease.Session, plan, work, csv, cancellationToken);

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Security;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -10,19 +11,23 @@ namespace Atoll.Registry;
 internal static partial class DeleteModel
 {
     public static async Task<Results<NoContent, ProblemHttpResult>> HandleAsync(
-        string model, Caller caller, PlatformDb db, RegistryChanges changes, ILogger<Model> logger, CancellationToken cancellationToken)
+        string model, Caller caller, PlatformDb db, RegistryChanges changes, ServedModels served, ILogger<Model> logger, CancellationToken cancellationToken)
     {
         var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
         if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
+
+        // A version that a training registers between the two goes from memory when room is needed.
+        var digests = await db.ModelVersions().Where(version => version.ModelId == found.Id).Select(version => version.Digest).ToListAsync(cancellationToken);
         db.Models().Remove(found);
         await db.SaveChangesAsync(cancellationToken);
         changes.Publish(caller.TenantId, model);
+        await UnloadAsync(digests, caller.TenantId, db, served);
         Log.Deleted(logger, model);
         return TypedResults.NoContent();
     }
 
     public static async Task<Results<NoContent, ProblemHttpResult>> HandleVersionAsync(
-        string model, string version, Caller caller, PlatformDb db, RegistryChanges changes, CancellationToken cancellationToken)
+        string model, string version, Caller caller, PlatformDb db, RegistryChanges changes, ServedModels served, CancellationToken cancellationToken)
     {
         var found = await db.Models().SingleOrDefaultAsync(m => m.Name == model, cancellationToken);
         if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
@@ -37,7 +42,15 @@ internal static partial class DeleteModel
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(CancellationToken.None);
         changes.Publish(caller.TenantId, model);
+        await UnloadAsync([row.Digest], caller.TenantId, db, served);
         return TypedResults.NoContent();
+    }
+
+    /// <summary>Gives the memory back at once, unless another version of the tenant has the very same bytes.</summary>
+    private static async Task UnloadAsync(IReadOnlyList<string> digests, string tenantId, PlatformDb db, ServedModels served)
+    {
+        var kept = await db.ModelVersions().Where(version => digests.Contains(version.Digest)).Select(version => version.Digest).ToListAsync(CancellationToken.None);
+        foreach (var digest in digests.Except(kept)) served.Unload(tenantId, digest);
     }
 
     private static partial class Log

@@ -13,7 +13,7 @@ internal static partial class DeleteTenant
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     public static async Task<Results<NoContent, ProblemHttpResult>> HandleAsync(
-        string tenant, PlatformDb db, JobQueue jobs, BlobStore blobs, CallerDirectory callers, TimeProvider clock, ILogger<Tenant> logger,
+        string tenant, PlatformDb db, JobQueue jobs, BlobStore blobs, CallerDirectory callers, IEnumerable<ITenantMemory> memories, TimeProvider clock, ILogger<Tenant> logger,
         CancellationToken cancellationToken)
     {
         var found = await db.Tenants().AsNoTracking().SingleOrDefaultAsync(row => row.Name == tenant, cancellationToken);
@@ -32,6 +32,7 @@ internal static partial class DeleteTenant
         await jobs.StopTenantAsync(found.Id);
         var until = clock.GetUtcNow() + Patience;
         while (jobs.IsRunning(found.Id) && clock.GetUtcNow() < until) await Task.Delay(TimeSpan.FromMilliseconds(50), clock, CancellationToken.None);
+        foreach (var memory in memories) memory.Forget(found.Id);
         blobs.DeleteTenant(found.Id);
         Log.Deleted(logger, tenant);
         return TypedResults.NoContent();

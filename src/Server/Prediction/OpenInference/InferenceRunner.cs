@@ -35,6 +35,12 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         {
             return (default, models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom());
         }
+        catch (ModelLoadException)
+        {
+            // Deleted while the request was on its way: then there is nothing wrong with the server.
+            if (!await routes.IsGoneAsync(route, cancellationToken)) throw;
+            return (default, OpenInferenceProblems.UnknownModel(route.Endpoint, $"{route.Version}"));
+        }
     }
 
     /// <summary>Runs the model when its turn has come; all its outputs, for the caller to dispose.</summary>
