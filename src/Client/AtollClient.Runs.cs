@@ -37,8 +37,12 @@ public sealed partial class AtollClient
     public Task<RunResponse> CancelRunAsync(string run, CancellationToken cancellationToken = default) =>
         PostAsync(Path($"/runs/{run}") + ":cancel", AtollJson.Default.RunResponse, cancellationToken);
 
-    /// <summary>Learning curves of a run.</summary>
-    public Task<Page<RunMetricResponse>> GetRunMetricsAsync(string run, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
+    /// <summary>All points of a run's learning curves, curve by curve.</summary>
+    public IAsyncEnumerable<RunMetricResponse> GetRunMetricsAsync(string run, CancellationToken cancellationToken = default) =>
+        AllAsync((after, token) => GetRunMetricsPageAsync(run, after, null, token), cancellationToken);
+
+    /// <summary>One page of the points of a run's learning curves.</summary>
+    public Task<Page<RunMetricResponse>> GetRunMetricsPageAsync(string run, string? after = null, int? limit = null, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/runs/{run}/metrics", ("after", after), ("limit", Number(limit))), AtollJson.Default.PageRunMetricResponse, cancellationToken);
 
     /// <summary>Log lines of a run, oldest first.</summary>

@@ -271,6 +271,9 @@ public sealed record SampleResponse
 
     public required long Bytes { get; init; }
 
+    /// <summary>SHA-256 of the bytes that the sample's <c>content</c> gives, 64 lower-case hexadecimal digits.</summary>
+    public string? Sha256 { get; init; }
+
     /// <summary>Values by column, of a table's row; null is missing.</summary>
     public IReadOnlyDictionary<string, string?>? Values { get; init; }
 

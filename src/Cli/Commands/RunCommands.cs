@@ -121,7 +121,7 @@ internal static class RunCommands
         return new Verb("metrics", "Show the learning curves of a run.", new Example("atoll runs metrics run_01jd...", "Each curve with its course")) { Arguments = { id } }
             .Does(async (context, cancellationToken) =>
             {
-                var page = await context.Client.GetRunMetricsAsync(context.Get(id), cancellationToken: cancellationToken);
+                var page = new Page<RunMetricResponse>(await context.Client.GetRunMetricsAsync(context.Get(id), cancellationToken).ToListAsync(cancellationToken), null);
                 context.Write(page, AtollJson.Default.PageRunMetricResponse, console =>
                 {
                     if (page.Items.Count == 0)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Atoll.Contracts;
 using Atoll.Platform;
 using Atoll.Platform.Blobs;
@@ -117,6 +118,7 @@ internal static class ListSamples
         public SampleResponse Describe(long position)
         {
             var record = pack.Record(position);
+            var payload = pack.Payload(record);
             var sample = new SampleResponse
             {
                 Id = position + 1,
@@ -124,8 +126,9 @@ internal static class ListSamples
                 Labels = [.. pack.Labels(record).Select(label => manifest.Labels[label])],
                 Source = new SampleSource(manifest.Sources[record.File].Name, record.Line > 0 ? record.Line : null, pack.EntryName(record)),
                 Bytes = record.Length,
+                Sha256 = Convert.ToHexStringLower(SHA256.HashData(payload)),
             };
-            return Format.Describe(sample, pack.Payload(record), manifest.Schema);
+            return Format.Describe(sample, payload, manifest.Schema);
         }
 
         public void Dispose() => pack.Dispose();

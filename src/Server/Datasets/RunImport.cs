@@ -51,7 +51,8 @@ internal sealed partial class RunImport(
 
     public Task RequeueAsync(JobAttempt attempt, string? error, CancellationToken cancellationToken) =>
         db.Imports().Where(import => import.Id == attempt.Subject && import.State == ImportStates.Running).ExecuteUpdateAsync(
-            set => set.SetProperty(import => import.State, ImportStates.Queued).SetProperty(import => import.Progress, 0).SetProperty(import => import.Error, error),
+            set => set.SetProperty(import => import.State, ImportStates.Queued).SetProperty(import => import.Progress, 0).SetProperty(import => import.Error, error)
+                .SetProperty(import => import.Revision, import => import.Revision + 1),
             cancellationToken);
 
     public async Task EndAsync(JobAttempt attempt, JobState state, string? error, CancellationToken cancellationToken)
@@ -61,7 +62,8 @@ internal sealed partial class RunImport(
         var ended = state switch { JobState.Failed => ImportStates.Refused, JobState.Cancelled => ImportStates.Cancelled, _ => ImportStates.Failed };
         var now = clock.GetUtcNow().UtcDateTime;
         await db.Imports().Where(import => import.Id == attempt.Subject && import.State != ImportStates.Succeeded).ExecuteUpdateAsync(
-            set => set.SetProperty(import => import.State, ended).SetProperty(import => import.Error, error).SetProperty(import => import.EndedUtc, now), cancellationToken);
+            set => set.SetProperty(import => import.State, ended).SetProperty(import => import.Error, error).SetProperty(import => import.EndedUtc, now)
+                .SetProperty(import => import.Revision, import => import.Revision + 1), cancellationToken);
     }
 
     private async Task ImportAsync(Import import, List<SourceFile> files, string indexPath, CancellationToken cancellationToken)

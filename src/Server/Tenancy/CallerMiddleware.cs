@@ -7,7 +7,7 @@ using Atoll.Platform.Security;
 namespace Atoll.Tenancy;
 
 /// <summary>Finds out who calls, enters the tenant's space, and refuses what was not granted.</summary>
-internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory callers, AccessTokens tokens, FailedCredentials failures)
+internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory callers, CallerCheck check, FailedCredentials failures)
 {
     public async Task InvokeAsync(HttpContext context)
     {
@@ -47,7 +47,7 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
     {
         var header = context.Request.Headers.Authorization.ToString();
         if (header.Length == 0) return (null, HttpProblems.Unauthenticated("The request has no credential."));
-        const string Scheme = "Bearer ";
+        const string Scheme = CallerCheck.Scheme;
         if (header.Trim().Equals(Scheme.Trim(), StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("The credential is empty."));
         if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("Invalid authentication scheme."));
         var credential = header[Scheme.Length..].Trim();
@@ -60,16 +60,8 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
             context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             return (null, TenancyProblems.TooManyFailedCredentials(wait));
         }
-        var (caller, refusal) = await LookUpAsync(credential, context.RequestAborted);
+        var (caller, refusal) = await check.LookUpAsync(credential, context.RequestAborted);
         if (caller is null) failures.Count(address);
         return caller is null ? (null, HttpProblems.Unauthenticated(refusal)) : (caller, null);
-    }
-
-    private async ValueTask<(Caller? Caller, string Refusal)> LookUpAsync(string credential, CancellationToken cancellationToken)
-    {
-        if (credential.StartsWith(ApiKeys.Marker, StringComparison.Ordinal))
-            return (await callers.FindByKeyAsync(credential, cancellationToken), "The API key is unknown, revoked or expired.");
-        var verified = await tokens.VerifyAsync(credential);
-        return (verified is null ? null : await callers.FindByTokenAsync(credential, verified, cancellationToken), "Invalid access token.");
     }
 }

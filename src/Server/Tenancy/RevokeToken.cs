@@ -17,8 +17,10 @@ internal static class RevokeToken
         if (token.StartsWith(ApiKeys.Marker, StringComparison.Ordinal) || token.Contains('.')) return OAuthRefusal.UnsupportedTokenType().ToResult(context.Response);
 
         var hash = ApiKeys.HashOf(token);
-        var deleted = await db.RefreshTokens().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(row => row.Hash == hash).ExecuteDeleteAsync(cancellationToken);
-        if (deleted > 0) callers.Forget();
+
+        // Anybody may ask; only who has a token may take the database's one write lock.
+        var tokens = db.RefreshTokens().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(row => row.Hash == hash);
+        if (await tokens.AnyAsync(cancellationToken) && await tokens.ExecuteDeleteAsync(cancellationToken) > 0) callers.Forget();
         return TypedResults.Ok();
     }
 }

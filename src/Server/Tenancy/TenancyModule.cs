@@ -15,6 +15,8 @@ internal static class TenancyModule
         services.AddSettings<TenancyOptions>("Tenancy");
         services.AddSingleton<CallerDirectory>();
         services.AddSingleton<AccessTokens>();
+        services.AddSingleton<CallerCheck>();
+        services.AddSingleton<ICallerCheck>(provider => provider.GetRequiredService<CallerCheck>());
         services.AddSingleton<AssertionAudiences>();
         services.AddSingleton<FailedCredentials>();
         services.AddSingleton<IssueToken>();

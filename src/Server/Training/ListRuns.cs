@@ -1,3 +1,4 @@
+using System.Globalization;
 using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
@@ -28,14 +29,27 @@ internal static class ListRuns
         return found is null ? TrainingProblems.RunNotFound(run).ToResult() : TypedResults.Ok(ToWire(found));
     }
 
-    /// <summary>All points of the learning curves: a run reports at most some thousands.</summary>
+    /// <summary>Points of the learning curves, curve by curve.</summary>
     public static async Task<Results<Ok<Page<RunMetricResponse>>, ProblemHttpResult>> HandleMetricsAsync(
-        string run, PlatformDb db, CancellationToken cancellationToken)
+        string run, [AsParameters] Paging paging, PlatformDb db, CancellationToken cancellationToken)
     {
+        if (paging.Check() is { } invalid) return invalid.ToResult();
+        var (step, name) = (-1, "");
+        if (paging.After is { } text)
+        {
+            // The step stands first, as names may hold anything.
+            var parts = text.Split(':', 2);
+            if (parts.Length != 2 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out step))
+                return HttpProblems.InvalidField("after", $"is '{text}'", "Use the 'next' of the page before.").ToResult();
+            name = parts[1];
+        }
         if (!await db.Runs().AnyAsync(r => r.Id == run, cancellationToken)) return TrainingProblems.RunNotFound(run).ToResult();
-        var metrics = await db.RunMetrics().Where(metric => metric.RunId == run).OrderBy(metric => metric.Name).ThenBy(metric => metric.Step)
-            .Select(metric => new RunMetricResponse(metric.Name, metric.Step, metric.Value)).ToListAsync(cancellationToken);
-        return TypedResults.Ok(new Page<RunMetricResponse>(metrics, null));
+        var metrics = db.RunMetrics().AsNoTracking()
+            .Where(metric => metric.RunId == run && (string.Compare(metric.Name, name) > 0 || (metric.Name == name && metric.Step > step)))
+            .OrderBy(metric => metric.Name).ThenBy(metric => metric.Step);
+        return TypedResults.Ok(await paging.ReadAsync(
+            metrics, metric => string.Create(CultureInfo.InvariantCulture, $"{metric.Step}:{metric.Name}"),
+            metric => new RunMetricResponse(metric.Name, metric.Step, metric.Value), cancellationToken));
     }
 
     public static async Task<Results<Ok<Page<RunLogResponse>>, ProblemHttpResult>> HandleLogsAsync(

@@ -11,6 +11,9 @@ internal sealed class RunSignals
     public Task NextChange(string runId) =>
         _waiting.GetOrAdd(runId, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
+    /// <summary>Runs that somebody waits for, or did until lately.</summary>
+    internal int Count => _waiting.Count;
+
     public void Notify(string runId)
     {
         if (_waiting.TryRemove(runId, out var waiting)) waiting.SetResult();

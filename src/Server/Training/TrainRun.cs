@@ -62,7 +62,8 @@ internal sealed class TrainRun(
         // Cancelled or failed rows have ended, and one with a version is done: the next attempt only says so.
         await db.Runs().Where(run => run.Id == attempt.Subject && run.State == RunStates.Running && run.ModelVersion == null).ExecuteUpdateAsync(
             set => set.SetProperty(run => run.State, RunStates.Queued).SetProperty(run => run.Stage, (string?)null)
-                .SetProperty(run => run.Progress, 0).SetProperty(run => run.Error, error),
+                .SetProperty(run => run.Progress, 0).SetProperty(run => run.Error, error)
+                .SetProperty(run => run.Revision, run => run.Revision + 1),
             cancellationToken);
         signals.Notify(attempt.Subject);
     }
@@ -80,7 +81,8 @@ internal sealed class TrainRun(
             var open = await db.Runs().AnyAsync(run => run.Id == attempt.Subject && run.ModelVersion == null && run.EndedUtc == null, cancellationToken);
             if (open) await LogAsync(attempt, ended == RunStates.Cancelled ? "Cancelled." : $"Failed: {error}", cancellationToken);
             await db.Runs().Where(run => run.Id == attempt.Subject && run.ModelVersion == null).ExecuteUpdateAsync(
-                set => set.SetProperty(run => run.State, ended).SetProperty(run => run.Error, error).SetProperty(run => run.EndedUtc, now),
+                set => set.SetProperty(run => run.State, ended).SetProperty(run => run.Error, error).SetProperty(run => run.EndedUtc, now)
+                    .SetProperty(run => run.Revision, run => run.Revision + 1),
                 cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }

@@ -55,6 +55,7 @@ public sealed class DatasetsApiTests(TestServer server) : IClassFixture<TestServ
         Assert.Equal("image/jpeg", content.Content.Headers.ContentType!.MediaType);
         Assert.Equal("nosniff", content.Headers.GetValues("X-Content-Type-Options").Single());
         Assert.Equal(TestImages.Jpeg, await content.Content.ReadAsByteArrayAsync());
+        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(TestImages.Jpeg)), samples[1].Sha256);
     }
 
     [Fact]

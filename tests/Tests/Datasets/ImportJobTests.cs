@@ -83,6 +83,29 @@ public sealed class ImportJobTests : IAsyncLifetime
         Assert.Equal(ImportStates.Succeeded, (await FindAsync()).State);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_end_of_an_attempt_is_noticed_by_who_changes_the_import_at_the_same_time(bool tryAgain)
+    {
+        await AddAsync(null);
+        await _database.WithAsync("ten_a", async db =>
+        {
+            var seen = await db.Imports().SingleAsync();
+            seen.State = ImportStates.Running;
+            await db.SaveChangesAsync();
+            var attempt = new JobAttempt("job_1", "ten_a", RunImport.Kind, "imp_1", 1, 3);
+            await _database.WithAsync("ten_a", other =>
+            {
+                var handler = new RunImport(
+                    other, _database.Services.GetRequiredService<DataFolder>(), _blobs, null!, _database.Limits, _database.Scopes, _clock, NullLogger<RunImport>.Instance);
+                return tryAgain ? handler.RequeueAsync(attempt, "broke", default) : handler.EndAsync(attempt, JobState.Failed, "broke", default);
+            });
+            seen.Progress = 0.5;
+            await Assert.ThrowsAsync<DbUpdateConcurrencyException>(() => db.SaveChangesAsync());
+        });
+    }
+
     [Fact]
     public async Task A_disk_that_fails_is_not_the_fault_of_who_uploads()
     {

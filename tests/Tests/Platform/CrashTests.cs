@@ -59,6 +59,7 @@ public sealed class CrashTests : IDisposable
         Assert.NotEmpty(principals);
         Assert.NotEmpty(keys);
         Assert.NotEmpty(tenants);
+        Assert.NotEmpty(imports);
         TestContext.Current.TestOutputHelper.WriteLine(
             $"{tenants.Count} tenants, {principals.Count} principals, {keys.Count} keys and {imports.Count} uploads were acknowledged and found.");
         CheckFile();

@@ -14,6 +14,8 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
 {
     private const int DiskFullOnWindows = unchecked((int)0x80070070);
     private const int DiskFullOnUnix = 28; // ENOSPC, which .NET passes on as it is
+    private const int DiskBrokenOnUnix = 5; // EIO
+    private const int DiskBrokenOnWindows = unchecked((int)0x8007045D);
 
     public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
     {
@@ -37,8 +39,11 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             DbUpdateException { InnerException: SqliteException { SqliteErrorCode: 19 } } => HttpProblems.LostRace(),
             SqliteException { SqliteErrorCode: 13 } or IOException { HResult: DiskFullOnWindows or DiskFullOnUnix } => Unavailable("The disk is full."),
             SqliteException { SqliteErrorCode: 5 or 6 } => Unavailable("The database is busy."),
+            SqliteException { SqliteErrorCode: 10 } or IOException { HResult: DiskBrokenOnWindows or DiskBrokenOnUnix } => new Problem(
+                503, ProblemCodes.StorageUnavailable, "The server's disk could not be read or written.", "Tell the operator: the disk has to be checked, and what is damaged restored from a backup."),
             _ => null,
         };
+        if (problem is { Status: 503 }) Log.StorageFailed(logger, exception, problem.Detail);
         if (problem is null)
         {
             var trace = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
@@ -67,6 +72,9 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
 
     private static partial class Log
     {
+        [LoggerMessage(LogLevel.Error, "{What}")]
+        public static partial void StorageFailed(ILogger logger, Exception exception, string what);
+
         [LoggerMessage(LogLevel.Error, "{Method} {Route} failed; trace {Trace}.")]
         public static partial void Unhandled(ILogger logger, Exception exception, string method, string route, string trace);
     }

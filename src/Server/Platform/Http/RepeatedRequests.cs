@@ -10,7 +10,7 @@ namespace Atoll.Platform.Http;
 /// <remarks>
 /// Only answers of success are kept: after a refusal the caller may mend the request and send it with the same key. Should the
 /// process die between the write and the keeping of its answer, a repetition is done again; unique names then refuse the double.
-/// A client that goes away does not stop its request: it is just the one who will repeat, and the write may be done already.
+/// Of an answer that is too large to keep, a repetition gets the status and the Location. A client that goes away does not stop its request: it is just the one who will repeat, and the write may be done already.
 /// </remarks>
 internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactory scopes, TimeProvider clock)
 {
@@ -99,12 +99,12 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         try
         {
             await next(context);
-            if (context.Response.StatusCode is >= 200 and < 300 && answer.Length <= AnswerBytesMax)
+            if (context.Response.StatusCode is >= 200 and < 300)
             {
                 // From here on the key is never free again, even when its answer cannot be kept.
                 done = true;
                 await ReadRestAsync(context.Request.Body);
-                await KeepAsync(caller, key, digest.Finish(), context.Response, answer.ToArray());
+                await KeepAsync(caller, key, digest.Finish(), context.Response, answer.Length <= AnswerBytesMax ? answer.ToArray() : []);
             }
         }
         finally

@@ -63,7 +63,12 @@ internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
     }
 
     /// <summary>Wakes a worker of the lane.</summary>
-    public void Announce(string lane) => ArrivalsOf(lane).Release();
+    public void Announce(string lane)
+    {
+        // Workers that are busy look for the next job by themselves; for them no more than one announcement is kept.
+        var arrivals = ArrivalsOf(lane);
+        if (arrivals.CurrentCount == 0) arrivals.Release();
+    }
 
     /// <summary>Waits for an announcement, or for <paramref name="patience"/>: other processes and backoff do not announce.</summary>
     public Task WaitAsync(string lane, TimeSpan patience, CancellationToken cancellationToken) =>

@@ -14,6 +14,13 @@ internal sealed record Caller(
     public static ValueTask<Caller?> BindAsync(HttpContext context) => ValueTask.FromResult(context.Features.Get<Caller>());
 }
 
+/// <summary>Looks again at the credential of a request that takes long.</summary>
+internal interface ICallerCheck
+{
+    /// <summary>Whether the credential still works for the same principal and still has what the route asks for.</summary>
+    ValueTask<bool> IsStillGoodAsync(HttpContext context, CancellationToken cancellationToken);
+}
+
 /// <summary>The permission that a route asks for.</summary>
 internal sealed record NeedsPermission(string Permission);
 

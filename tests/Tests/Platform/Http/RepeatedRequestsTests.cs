@@ -149,17 +149,43 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
         Assert.Equal("true", second.Response.Headers["Idempotency-Replayed"].ToString());
         Assert.Equal("made", System.Text.Encoding.UTF8.GetString(((MemoryStream)second.Response.Body).ToArray()));
 
-        DefaultHttpContext Context(CancellationToken aborted)
-        {
-            var context = new DefaultHttpContext { RequestAborted = aborted };
-            context.Request.Method = "POST";
-            context.Request.Path = "/things";
-            context.Request.Headers[RepeatableRoutes.Header] = "key-1";
-            context.Response.Body = new MemoryStream();
-            context.Features.Set(caller);
-            context.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(new RepeatableRoute()), "things"));
-            return context;
-        }
+        DefaultHttpContext Context(CancellationToken aborted) => NewContext(caller, aborted);
+    }
+
+    [Fact]
+    public async Task An_answer_too_large_to_keep_does_not_let_the_write_be_done_twice()
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var me = (await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse))!;
+        var caller = new Caller(tenant.Tenant.Id, tenant.Tenant.Name, me.PrincipalId, me.Principal, [.. me.Permissions]);
+        var writes = 0;
+        var repeated = new RepeatedRequests(
+            async context =>
+            {
+                writes++;
+                context.Response.StatusCode = StatusCodes.Status201Created;
+                context.Response.Headers.Location = "/things/1";
+                await context.Response.WriteAsync(new string('x', (1 << 20) + 1), TestContext.Current.CancellationToken);
+            },
+            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System);
+        var first = NewContext(caller, CancellationToken.None);
+        await repeated.InvokeAsync(first);
+        Assert.Equal((1 << 20) + 1, first.Response.Body.Length);
+        var second = NewContext(caller, CancellationToken.None);
+        await repeated.InvokeAsync(second);
+        Assert.Equal((1, StatusCodes.Status201Created, "/things/1"), (writes, second.Response.StatusCode, second.Response.Headers.Location.ToString()));
+    }
+
+    private static DefaultHttpContext NewContext(Caller caller, CancellationToken aborted)
+    {
+        var context = new DefaultHttpContext { RequestAborted = aborted };
+        context.Request.Method = "POST";
+        context.Request.Path = "/things";
+        context.Request.Headers[RepeatableRoutes.Header] = "key-1";
+        context.Response.Body = new MemoryStream();
+        context.Features.Set(caller);
+        context.SetEndpoint(new Endpoint(null, new EndpointMetadataCollection(new RepeatableRoute()), "things"));
+        return context;
     }
 
     /// <summary>A body whose client is gone.</summary>

@@ -22,6 +22,17 @@ public sealed class JobQueueTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _database.DisposeAsync();
 
     [Fact]
+    public async Task Announcements_to_busy_workers_do_not_pile_up()
+    {
+        for (var i = 0; i < 100; i++) _queue.Announce("lane");
+        await _queue.WaitAsync("lane", TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        var next = _queue.WaitAsync("lane", TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        Assert.False(next.IsCompleted);
+        _queue.Announce("lane");
+        await next;
+    }
+
+    [Fact]
     public async Task Inside_a_tenant_priority_goes_first_and_then_age()
     {
         await AddAsync("ten_a", "old");
