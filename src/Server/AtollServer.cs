@@ -4,6 +4,7 @@ using Atoll.Datasets;
 using Atoll.Deployments;
 using Atoll.Platform;
 using Atoll.Platform.Database;
+using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction;
@@ -157,6 +158,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         {
             kestrel.Limits.MaxRequestBodySize = options.RequestBytesMax;
             kestrel.AddServerHeader = false;
+            kestrel.ConfigureEndpointDefaults(CleartextHttp2.Use);
         });
         builder.Services.Configure<HostOptions>(host =>
         {
@@ -219,6 +221,8 @@ internal sealed partial class AtollServer : IAsyncDisposable
         api.MapDeployments();
         api.MapPrediction();
         app.MapOpenInference();
+        app.MapOpenInferenceGrpc();
+        app.MapGrpc();
     }
 
     private static partial class Log

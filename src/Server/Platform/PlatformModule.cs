@@ -1,5 +1,6 @@
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Limits;
@@ -25,5 +26,6 @@ internal static class PlatformModule
         services.AddHostedService(provider => provider.GetRequiredService<BlobSweeper>());
         services.AddExceptionHandler<ErrorHandling>();
         services.AddProblemDetails();
+        services.AddGrpc();
     }
 }

@@ -1,8 +1,12 @@
 using Atoll.Contracts;
 using Atoll.Platform;
+using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference;
+using Atoll.Prediction.OpenInference.Grpc;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
+using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
 
 namespace Atoll.Prediction;
 
@@ -15,6 +19,7 @@ internal static class PredictionModule
         services.AddSingleton<RunPermits>();
         services.AddSingleton<PredictionRunner>();
         services.AddSingleton<InferenceRunner>();
+        services.AddSingleton<GrpcInference>();
     }
 
     public static void MapPrediction(this RouteGroupBuilder api)
@@ -50,5 +55,20 @@ internal static class PredictionModule
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
         foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}"])
             v2.Map(path, OpenInferenceProblems.RefuseAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
+    }
+
+    /// <summary>The same protocol over gRPC.</summary>
+    public static void MapOpenInferenceGrpc(this IEndpointRouteBuilder app)
+    {
+        const string Reason = "says only that the process answers";
+        var grpc = app.MapGrpcService<GrpcInference>(OpenInferenceGrpcReflection.Descriptor.FindTypeByName<ServiceDescriptor>("GRPCInferenceService"));
+        grpc.Unary<ServerLiveRequest, ServerLiveResponse>("ServerLive", (_, _, _) => Task.FromResult(new ServerLiveResponse { Live = true })).ForAnybody(Reason);
+        grpc.Unary<ServerReadyRequest, ServerReadyResponse>("ServerReady", (_, _, _) => Task.FromResult(new ServerReadyResponse { Ready = true })).ForAnybody(Reason);
+        grpc.Unary<ServerMetadataRequest, ServerMetadataResponse>("ServerMetadata", (_, _, _) => Task.FromResult(GrpcInference.DescribeServer())).ForAnybody("names only the product");
+        grpc.Unary<ModelReadyRequest, ModelReadyResponse>("ModelReady", (service, request, call) => service.ModelReady(request, call)).Needs(Permissions.Predict);
+        grpc.Unary<ModelMetadataRequest, ModelMetadataResponse>("ModelMetadata", (service, request, call) => service.ModelMetadata(request, call)).Needs(Permissions.Predict);
+        grpc.Unary("ModelInfer", InferMessage.Read, GrpcInference.Answers, (service, request, call) => service.ModelInfer(request, call)).Needs(Permissions.Predict);
+        grpc.DuplexStreaming("ModelStreamInfer", InferMessage.Read, GrpcInference.StreamAnswers, (service, requests, answers, call) =>
+            service.ModelStreamInfer(requests, answers, call)).Needs(Permissions.Predict);
     }
 }

@@ -161,29 +161,31 @@ internal sealed unsafe class OnnxTensor : IDisposable
     /// <summary>The elements of a string tensor.</summary>
     public string[] ToStrings()
     {
-        CheckStrings();
-        using var lease = new Lease(Handle);
+        using var elements = ReadStrings();
         var strings = new string[Count];
-        if (Count == 0) return strings;
+        for (var i = 0; i < strings.Length; i++) strings[i] = Encoding.UTF8.GetString(elements[i]);
+        return strings;
+    }
 
+    /// <summary>A copy of the elements of a string tensor as they are, which need not be UTF-8. The caller disposes it.</summary>
+    public OnnxStrings ReadStrings()
+    {
+        CheckStrings();
+        if (Count == 0) return new OnnxStrings(null, 0, 0);
+        using var lease = new Lease(Handle);
         var api = OnnxRuntime.Api;
         nuint length;
         api.Check(api.GetStringTensorDataLength(Handle.Value, &length));
         var offsets = (nuint*)NativeMemory.Alloc((nuint)Count * (nuint)sizeof(nuint) + length);
         try
         {
-            var text = (byte*)(offsets + Count);
-            api.Check(api.GetStringTensorContent(Handle.Value, text, length, offsets, (nuint)Count));
-            for (var i = 0; i < strings.Length; i++)
-            {
-                var end = i + 1 < strings.Length ? offsets[i + 1] : length;
-                strings[i] = Encoding.UTF8.GetString(new ReadOnlySpan<byte>(text + offsets[i], checked((int)(end - offsets[i]))));
-            }
-            return strings;
+            api.Check(api.GetStringTensorContent(Handle.Value, (byte*)(offsets + Count), length, offsets, (nuint)Count));
+            return new OnnxStrings(offsets, Count, length);
         }
-        finally
+        catch
         {
             NativeMemory.Free(offsets);
+            throw;
         }
     }
 

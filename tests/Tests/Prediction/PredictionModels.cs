@@ -165,6 +165,14 @@ internal static class PredictionModels
         });
     }
 
+    /// <summary>Gives back one number without dimensions.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Scalar()
+    {
+        var graph = new OnnxGraphBuilder("scalar");
+        graph.Output("y", graph.Node("Identity", [graph.Input("x", TensorElementType.Float)]), TensorElementType.Float);
+        return (graph.ToBytes(), new ModelSignature { Task = TaskKinds.Regression, SampleType = "tensors", Inputs = [Spec("x", "FP32")], Outputs = [Spec("y", "FP32")] });
+    }
+
     /// <summary>Runs for long unless it is stopped: some 10^12 multiplications.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Slow()
     {

@@ -105,6 +105,19 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /v2/health/{**rest}"] = new Attack(404) { Values = { ["rest"] = "any" } },
         ["GET /v2/models/{**rest}"] = new Attack(405) { Values = { ["rest"] = "any/infer" } },
 
+        // gRPC: what is not of its content type is refused after the caller is known; EveryGrpcMethodTests sends what is.
+        ["POST /grpc.health.v1.Health/Check"] = Attack.NotGrpc,
+        ["POST /grpc.health.v1.Health/Watch"] = Attack.NotGrpc,
+        ["POST /grpc.reflection.v1.ServerReflection/ServerReflectionInfo"] = Attack.NotGrpc,
+        ["POST /grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ServerLive"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ServerReady"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ServerMetadata"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelReady"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelMetadata"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelInfer"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelStreamInfer"] = Attack.NotGrpc,
+
         // The server itself
         ["GET /"] = Attack.Own,
         ["GET /healthz"] = Attack.Own,
@@ -260,6 +273,8 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
 
         /// <summary>Shows or does only what is the caller's own.</summary>
         public static Attack Own { get; } = new(200);
+
+        public static Attack NotGrpc { get; } = new(415) { Body = "{}" };
 
         public string? Body { get; private init; }
 

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Grpc;
 using Microsoft.AspNetCore.Diagnostics;
 
 namespace Atoll.Platform.Http;
@@ -9,6 +10,11 @@ internal static class EmptyAnswers
     public static Task WriteAsync(StatusCodeContext status)
     {
         var context = status.HttpContext;
+        if (GrpcAnswers.IsGrpc(context.Request))
+        {
+            GrpcAnswers.Write(context, new Status(StatusCode.Unimplemented, $"There is no method {context.Request.Path}."));
+            return Task.CompletedTask;
+        }
         var problem = context.Response.StatusCode switch
         {
             404 => new Problem(404, ProblemCodes.NotFound, "There is no such address.", "All are in /openapi/v1.json."),

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Globalization;
+using Atoll.Platform.Grpc;
 using Atoll.Platform.Security;
 using Microsoft.AspNetCore.Diagnostics;
 
@@ -12,18 +14,23 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
         var started = Stopwatch.GetTimestamp();
         await next(context);
         var status = context.Response.StatusCode;
-        if (status < 400) return;
+
+        // Calls of gRPC fail with a status of their own, under that of a success.
+        var call = context.Features.Get<GrpcOutcome>()?.StatusCode;
+        if (status < 400 && call is null) return;
+        var isOurs = status >= 500 || call is StatusCode.Unknown or StatusCode.Internal or StatusCode.DataLoss;
         var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
         var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
         var tenant = context.Features.Get<Caller>()?.TenantName ?? "-";
         Log.Failed(
-            logger, status >= 500 ? LogLevel.Warning : LogLevel.Information, context.Request.Method, route, status, tenant,
+            logger, isOurs ? LogLevel.Warning : LogLevel.Information, context.Request.Method, route,
+            call?.ToString() ?? status.ToString(CultureInfo.InvariantCulture), tenant,
             (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
     }
 
     private static partial class Log
     {
         [LoggerMessage("{Method} {Route} answered {Status} to tenant {Tenant} after {Milliseconds} ms; trace {Trace}.")]
-        public static partial void Failed(ILogger logger, LogLevel level, string method, string route, int status, string tenant, long milliseconds, string trace);
+        public static partial void Failed(ILogger logger, LogLevel level, string method, string route, string status, string tenant, long milliseconds, string trace);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Atoll.Contracts;
+using Atoll.Platform.Grpc;
 
 namespace Atoll.Platform.Http;
 
@@ -8,6 +9,11 @@ internal static class ProblemWriter
 {
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
+        if (GrpcAnswers.IsGrpc(context.Request))
+        {
+            GrpcAnswers.Write(context, Status.Of(problem), problem.RetryAfter);
+            return Task.CompletedTask;
+        }
         problem.WriteHeaders(context.Response);
         if (IsOpenInference(context.Request.Path))
         {

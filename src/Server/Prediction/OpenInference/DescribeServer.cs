@@ -6,17 +6,19 @@ namespace Atoll.Prediction.OpenInference;
 /// <summary>Tells what server this is and that it is there.</summary>
 internal static class DescribeServer
 {
-    // Grows with what is there: clients decide by this list what they may ask for.
-    private static readonly string[] Extensions = [];
+    public const string Name = "atoll";
 
-    private static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
+    // Grows with what is there: clients decide by this list what they may ask for.
+    public static readonly string[] Extensions = [];
+
+    public static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
 
     public static async Task Handle(HttpContext context)
     {
         context.Response.ContentType = "application/json";
         await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
         json.WriteStartObject();
-        json.WriteString("name"u8, "atoll");
+        json.WriteString("name"u8, Name);
         json.WriteString("version"u8, Version);
         json.WriteStartArray("extensions"u8);
         foreach (var extension in Extensions) json.WriteStringValue(extension);

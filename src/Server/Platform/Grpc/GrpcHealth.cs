@@ -1,0 +1,31 @@
+using System.Collections.Frozen;
+using Atoll.Platform.Grpc.Messages;
+using ServingStatus = Atoll.Platform.Grpc.Messages.HealthCheckResponse.Types.ServingStatus;
+
+namespace Atoll.Platform.Grpc;
+
+/// <summary>Tells load balancers whether a service is there: until the server begins to stop.</summary>
+internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLifetime lifetime)
+{
+    private readonly Lazy<FrozenSet<string>> _services = new(() =>
+        routes.Endpoints.Select(route => route.Metadata.GetMetadata<GrpcRoute>()?.ServiceName).OfType<string>().Append("").ToFrozenSet());
+
+    public Task<HealthCheckResponse> Check(HealthCheckRequest request, ServerCallContext context) => _services.Value.Contains(request.Service)
+        ? Task.FromResult(new HealthCheckResponse { Status = StatusNow() })
+        : throw new RpcException(new Status(StatusCode.NotFound, $"There is no service '{request.Service}'."));
+
+    /// <summary>The status now, and again when it changes.</summary>
+    public async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responses, ServerCallContext context)
+    {
+        var isKnown = _services.Value.Contains(request.Service);
+        var status = isKnown ? StatusNow() : ServingStatus.ServiceUnknown;
+        await responses.WriteAsync(new HealthCheckResponse { Status = status }, context.CancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        await Task.Delay(Timeout.Infinite, either.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        context.CancellationToken.ThrowIfCancellationRequested();
+        if (isKnown && status != ServingStatus.NotServing) await responses.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing }, context.CancellationToken);
+        throw new RpcException(new Status(StatusCode.Unavailable, "The server stops."));
+    }
+
+    private ServingStatus StatusNow() => lifetime.ApplicationStopping.IsCancellationRequested ? ServingStatus.NotServing : ServingStatus.Serving;
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Atoll.Contracts;
+using Atoll.Platform.Database;
+using Atoll.Platform.Grpc;
+using Atoll.Platform.Http;
+using Atoll.Platform.Security;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
+
+namespace Atoll.Prediction.OpenInference.Grpc;
+
+/// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
+internal sealed class GrpcInference(InferenceRunner runner)
+{
+    public static Serializer<InferAnswer> Answers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
+
+    public static Serializer<StreamAnswer> StreamAnswers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
+
+    public static ServerMetadataResponse DescribeServer() =>
+        new() { Name = OpenInference.DescribeServer.Name, Version = OpenInference.DescribeServer.Version, Extensions = { OpenInference.DescribeServer.Extensions } };
+
+    /// <summary>A model that is known is ready; it is loaded when it is first asked. One that is not known is not an error here.</summary>
+    public async Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context)
+    {
+        var (route, _) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
+        return new ModelReadyResponse { Ready = route is not null };
+    }
+
+    public async Task<ModelMetadataResponse> ModelMetadata(ModelMetadataRequest request, ServerCallContext context)
+    {
+        var (route, missing) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
+        if (route is null) throw new RpcException(missing!);
+        var db = context.GetHttpContext().RequestServices.GetRequiredService<PlatformDb>();
+        var versions = await DescribeModel.VersionsAsync(db, route, context.CancellationToken);
+        return new ModelMetadataResponse
+        {
+            Name = route.Endpoint,
+            Versions = { versions.Select(version => version.ToString(CultureInfo.InvariantCulture)) },
+            Platform = DescribeModel.Platform,
+            Inputs = { route.Signature.Inputs.Select(Describe) },
+            Outputs = { route.Signature.Outputs.Select(Describe) },
+        };
+    }
+
+    public async Task<InferAnswer> ModelInfer(InferMessage request, ServerCallContext context)
+    {
+        var (answer, problem) = await InferAsync(request, TenantOf(context), isStream: false, context.CancellationToken);
+        return answer ?? throw new RpcException(problem!);
+    }
+
+    /// <summary>One answer for each request, in their order. What is wrong with a request is an answer too, unless the client wants errors of gRPC.</summary>
+    public async Task ModelStreamInfer(IAsyncStreamReader<InferMessage> requests, IServerStreamWriter<StreamAnswer> answers, ServerCallContext context)
+    {
+        var endsAtErrors = string.Equals(context.RequestHeaders["triton_grpc_error"], "true", StringComparison.OrdinalIgnoreCase);
+        while (await requests.MoveNext(context.CancellationToken))
+        {
+            var (answer, problem) = await InferAsync(requests.Current, TenantOf(context), isStream: true, context.CancellationToken);
+            if (problem is not null && endsAtErrors) throw new RpcException(problem);
+            using var sent = new StreamAnswer(answer, problem is null ? "" : Status.Of(problem).Detail, requests.Current.Id);
+            await answers.WriteAsync(sent, context.CancellationToken);
+        }
+    }
+
+    private async ValueTask<Outcome<InferAnswer>> InferAsync(InferMessage request, string tenantId, bool isStream, CancellationToken cancellationToken)
+    {
+        var (route, missing) = await runner.FindAsync(tenantId, request.ModelName, VersionOf(request.ModelVersion), cancellationToken);
+        if (route is null) return missing!;
+        var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
+        if (full is not null) return full;
+        using var leased = lease;
+        using var tensors = new InferTensors(route.Endpoint, lease.Session);
+        if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
+        var (outputs, failure) = await runner.RunAsync(tenantId, tensors, cancellationToken);
+        if (outputs is null) return failure!;
+        return new InferAnswer(route.Endpoint, route.Version.ToString(CultureInfo.InvariantCulture), request.Id, tensors, outputs) { IsFinalOfStream = isStream };
+    }
+
+    private static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;
+
+    private static string? VersionOf(string version) => version.Length == 0 ? null : version;
+
+    private static ModelMetadataResponse.Types.TensorMetadata Describe(TensorSpec tensor) => new() { Name = tensor.Name, Datatype = tensor.Datatype, Shape = { tensor.Shape } };
+}

@@ -1,0 +1,150 @@
+using System.Buffers;
+using Atoll.Platform.Grpc;
+using Atoll.Serving.Onnx;
+using static Atoll.Platform.Grpc.ProtobufWriter;
+
+namespace Atoll.Prediction.OpenInference.Grpc;
+
+/// <summary>What a model gave, as a <c>ModelInferResponse</c>: tensors go from native memory straight into the response.</summary>
+/// <remarks>Written by hand, as <see cref="InferMessage"/> is read; a test compares it with the generated messages.</remarks>
+internal sealed class InferAnswer : IDisposable
+{
+    // One entry {key: "triton_final_response", value: {bool_param: true}} of the map in field 4.
+    private static readonly byte[] FinalParameter = [0x22, 27, 0x0A, 21, .. "triton_final_response"u8, 0x12, 2, 0x08, 1];
+
+    private readonly OnnxTensor[] _all;
+    private readonly List<Output> _outputs;
+
+    /// <param name="outputs">All that the model gave; they are disposed with the answer.</param>
+    public InferAnswer(string model, string version, string id, InferTensors tensors, OnnxTensor[] outputs)
+    {
+        Model = model;
+        Version = version;
+        Id = id;
+        _all = outputs;
+        _outputs = new List<Output>(tensors.Outputs?.Count ?? outputs.Length);
+        for (var i = 0; i < _outputs.Capacity; i++)
+        {
+            var index = tensors.Outputs is { } asked ? asked[i] : i;
+            _outputs.Add(new Output(tensors.Session.Outputs[index].Name, outputs[index]));
+        }
+    }
+
+    public string Model { get; }
+
+    public string Version { get; }
+
+    public string Id { get; }
+
+    /// <summary>Says that no more answers to this request follow, which those of a stream do.</summary>
+    public bool IsFinalOfStream { get; init; }
+
+    public long Size()
+    {
+        var size = SizeOfString(Model) + SizeOfString(Version) + SizeOfString(Id) + (IsFinalOfStream ? FinalParameter.Length : 0);
+        foreach (var output in _outputs) size += SizeOfBytes(output.DescriptionSize) + SizeOfBytes(output.RawSize);
+        return size;
+    }
+
+    public void WriteTo(IBufferWriter<byte> bytes)
+    {
+        WriteString(bytes, 1, Model);
+        WriteString(bytes, 2, Version);
+        WriteString(bytes, 3, Id);
+        if (IsFinalOfStream) bytes.Write(FinalParameter);
+        foreach (var output in _outputs)
+        {
+            WriteLength(bytes, 5, output.DescriptionSize);
+            output.WriteDescription(bytes);
+        }
+        foreach (var output in _outputs)
+        {
+            WriteLength(bytes, 6, output.RawSize);
+            output.WriteRaw(bytes);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (var output in _outputs) output.Dispose();
+        foreach (var tensor in _all) tensor.Dispose();
+    }
+
+    /// <summary>One tensor of the answer.</summary>
+    private sealed class Output : IDisposable
+    {
+        private readonly string _name;
+        private readonly string _datatype;
+        private readonly OnnxTensor _tensor;
+        private readonly OnnxStrings? _strings;
+        private readonly long _shapeSize;
+
+        public Output(string name, OnnxTensor tensor)
+        {
+            _name = name;
+            _tensor = tensor;
+            _datatype = Datatypes.NameOf(tensor.ElementType);
+            foreach (var dimension in tensor.Shape) _shapeSize += SizeOfVarint((ulong)dimension);
+            DescriptionSize = SizeOfString(name) + SizeOfString(_datatype) + (_shapeSize == 0 ? 0 : SizeOfBytes(_shapeSize));
+            if (tensor.ElementType == TensorElementType.String)
+            {
+                _strings = tensor.ReadStrings();
+                RawSize = _strings.Bytes + ((long)_strings.Count * sizeof(int));
+            }
+            else
+            {
+                RawSize = tensor.Bytes().Length;
+            }
+        }
+
+        public long DescriptionSize { get; }
+
+        public long RawSize { get; }
+
+        public void WriteDescription(IBufferWriter<byte> bytes)
+        {
+            WriteString(bytes, 1, _name);
+            WriteString(bytes, 2, _datatype);
+            if (_shapeSize == 0) return;
+            WriteLength(bytes, 3, _shapeSize);
+            foreach (var dimension in _tensor.Shape) WriteVarint(bytes, (ulong)dimension);
+        }
+
+        public void WriteRaw(IBufferWriter<byte> bytes)
+        {
+            if (_strings is null)
+            {
+                bytes.Write(_tensor.Bytes());
+                return;
+            }
+            for (var i = 0; i < _strings.Count; i++)
+            {
+                var element = _strings[i];
+                WriteInt32LittleEndian(bytes, element.Length);
+                bytes.Write(element);
+            }
+        }
+
+        public void Dispose() => _strings?.Dispose();
+    }
+}
+
+/// <summary>A <c>ModelStreamInferResponse</c>: an answer, or what was wrong with a request.</summary>
+/// <param name="Answer">Null when something was wrong.</param>
+/// <param name="RequestId">Tells the client which of its requests this is about.</param>
+internal sealed record StreamAnswer(InferAnswer? Answer, string ErrorMessage, string RequestId) : IDisposable
+{
+    public long Size() => SizeOfString(ErrorMessage) + SizeOfBytes(InnerSize());
+
+    public void WriteTo(IBufferWriter<byte> bytes)
+    {
+        WriteString(bytes, 1, ErrorMessage);
+        WriteLength(bytes, 2, InnerSize());
+        if (Answer is not null) Answer.WriteTo(bytes);
+        else WriteString(bytes, 3, RequestId);
+    }
+
+    public void Dispose() => Answer?.Dispose();
+
+    private long InnerSize() => Answer?.Size() ?? SizeOfString(RequestId);
+}
