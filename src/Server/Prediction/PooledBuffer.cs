@@ -3,7 +3,7 @@ using System.Buffers;
 namespace Atoll.Prediction;
 
 /// <summary>Where an answer is written before it is sent at once; its memory is used again.</summary>
-internal sealed class PooledBuffer : IBufferWriter<byte>
+internal sealed class PooledBuffer : IBufferWriter<byte>, IDisposable
 {
     private const int BytesFirst = 4096;
     private const int KeptBytesMax = 256 * 1024;
@@ -40,6 +40,14 @@ internal sealed class PooledBuffer : IBufferWriter<byte>
         if (_bytes.Length <= KeptBytesMax) return;
         ArrayPool<byte>.Shared.Return(_bytes);
         _bytes = ArrayPool<byte>.Shared.Rent(BytesFirst);
+    }
+
+    /// <summary>Gives the memory back; for a buffer that is not used again.</summary>
+    public void Dispose()
+    {
+        Length = 0;
+        ArrayPool<byte>.Shared.Return(_bytes);
+        _bytes = [];
     }
 
     private void Ensure(int room)

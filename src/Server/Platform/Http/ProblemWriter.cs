@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Platform.Grpc;
@@ -21,7 +22,10 @@ internal static class ProblemWriter
             context.Response.StatusCode = problem.Status;
             context.Response.ContentType = "application/json";
             var text = problem.Remedy is null ? problem.Detail : $"{problem.Detail} {problem.Remedy}";
-            return context.Response.WriteAsync($"{{\"error\":{JsonSerializer.Serialize(text)}}}", context.RequestAborted);
+
+            // Clients look for words in quotes in the body as it is.
+            var escaped = JsonEncodedText.Encode(text, JavaScriptEncoder.UnsafeRelaxedJsonEscaping);
+            return context.Response.WriteAsync($"{{\"error\":\"{escaped}\"}}", context.RequestAborted);
         }
         if (IsEinstein(context.Request.Path))
         {

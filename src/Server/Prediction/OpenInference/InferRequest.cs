@@ -6,17 +6,32 @@ using Atoll.Serving.Onnx;
 
 namespace Atoll.Prediction.OpenInference;
 
-/// <summary>An infer request, read from its JSON straight into the tensors of a model. Everything is checked before the model sees it.</summary>
+/// <summary>An infer request, read from its body straight into the tensors of a model. Everything is checked before the model sees it.</summary>
 internal sealed class InferRequest(InferTensors tensors)
 {
     private bool _hasInputs;
     private long _elementsMax;
+    private bool _hasBinary;
+    private ReadOnlySequence<byte> _binary;
+    private bool _isBinaryByDefault;
+
+    // For the outputs that were asked for, in their order: null where nothing was said.
+    private List<bool?>? _isBinary;
 
     public string? Id { get; private set; }
 
+    /// <summary>Whether an output of the answer is wanted in binary.</summary>
+    /// <param name="position">Its position in the answer.</param>
+    public bool IsBinary(int position) => _isBinary?[position] ?? _isBinaryByDefault;
+
     /// <summary>Reads and checks the body; null when that went well.</summary>
-    public Problem? Read(ReadOnlySequence<byte> body)
+    /// <param name="body">Its JSON.</param>
+    /// <param name="binary">The tensors that follow; null when the request does not say where its JSON ends.</param>
+    public Problem? Read(ReadOnlySequence<byte> body, ReadOnlySequence<byte>? binary)
     {
+        _hasBinary = binary is not null;
+        _binary = binary ?? default;
+
         // An element takes two bytes of JSON at least; memory is not given for what cannot follow.
         _elementsMax = body.Length / 2;
         try
@@ -32,8 +47,62 @@ internal sealed class InferRequest(InferTensors tensors)
             return OpenInferenceProblems.Invalid(
                 $"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
         }
-        return _hasInputs ? tensors.CheckComplete() : OpenInferenceProblems.Invalid("the request has no 'inputs'");
+        if (!_hasInputs) return OpenInferenceProblems.Invalid("the request has no 'inputs'");
+        return _binary.IsEmpty
+            ? tensors.CheckComplete()
+            : OpenInferenceProblems.Invalid($"unexpected additional input data for model '{tensors.Model}'");
     }
+
+    /// <summary>Takes the body as the tensor of the model's one input; every output is wanted in binary.</summary>
+    public Problem? ReadRaw(ReadOnlySequence<byte> body)
+    {
+        _isBinaryByDefault = true;
+        var inputs = tensors.Session.Inputs;
+        if (inputs.Count != 1)
+        {
+            return OpenInferenceProblems.Invalid(
+                $"Raw request must only have 1 input (found 1) to be deduced but got {inputs.Count} inputs in '{tensors.Model}' model configuration");
+        }
+        var input = inputs[0];
+        var shape = (long[])input.Shape.Clone();
+        if (DeduceShape(input, shape, body.Length) is { } problem) return problem;
+        if (tensors.CheckInput(input.Name, Datatypes.NameOf(input.Type), shape, out var index, out var count) is { } wrong) return wrong;
+        if (input.Type != TensorElementType.String) return RawTensor.Read(body, tensors, index, count, shape) ?? tensors.CheckComplete();
+        if (count != 1) return OneText(input.Name);
+        RawTensor.SetUtf8(tensors.Allocate(index, shape), 0, body);
+        return tensors.CheckComplete();
+    }
+
+    private static Problem? DeduceShape(OnnxValueInfo input, long[] shape, long bytes)
+    {
+        var isText = input.Type == TensorElementType.String;
+        var free = shape.Count(dimension => dimension < 0);
+        if (!input.HasShape || (free > 1 && !(free == 2 && shape[0] < 0 && !isText)))
+        {
+            return isText
+                ? OneText(input.Name)
+                : OpenInferenceProblems.Invalid($"The shape of the raw input '{input.Name}' can not be deduced because there are more than one variable-sized dimension");
+        }
+        if (free == 0) return null;
+        if (isText)
+        {
+            shape[Array.FindIndex(shape, dimension => dimension < 0)] = 1;
+            return null;
+        }
+
+        // The batch, which the first dimension is when it is free, is one where another has to be found.
+        if (free == 2) shape[0] = 1;
+        long known = TensorElements.Size(input.Type);
+        foreach (var dimension in shape)
+        {
+            if (dimension >= 0) known = Math.BigMul(known, dimension, out var low) == 0 && low >= 0 ? low : long.MaxValue;
+        }
+        shape[Array.FindIndex(shape, dimension => dimension < 0)] = known == 0 ? 0 : bytes / known;
+        return null;
+    }
+
+    private static Problem OneText(string input) =>
+        OpenInferenceProblems.Invalid($"For BYTE datatype raw input '{input}', the model must have input shape [1]");
 
     private Problem? ReadBody(ref Utf8JsonReader reader)
     {
@@ -42,7 +111,7 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             Problem? problem = null;
             if (JsonText.Is(ref reader, "id"u8)) problem = ReadId(ref reader);
-            else if (JsonText.Is(ref reader, "parameters"u8)) problem = ReadParameters(ref reader, "request");
+            else if (JsonText.Is(ref reader, "parameters"u8)) problem = ReadRequestParameters(ref reader);
             else if (JsonText.Is(ref reader, "inputs"u8)) problem = ReadInputs(ref reader);
             else if (JsonText.Is(ref reader, "outputs"u8)) problem = ReadOutputs(ref reader);
             else Skip(ref reader);
@@ -60,27 +129,81 @@ internal sealed class InferRequest(InferTensors tensors)
         return null;
     }
 
-    /// <summary>Parameters mean nothing to a stateless model, except those that ask for what is not there.</summary>
-    private static Problem? ReadParameters(ref Utf8JsonReader reader, string where)
+    private Problem? ReadRequestParameters(ref Utf8JsonReader reader)
     {
-        reader.Read();
-        if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"'parameters' of {where} {JsonText.Describe(ref reader)}, expected an object");
+        if (BeginParameters(ref reader, "request") is { } wrong) return wrong;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var binary = JsonText.Is(ref reader, "binary_data_size"u8) || JsonText.Is(ref reader, "binary_data"u8) || JsonText.Is(ref reader, "binary_data_output"u8);
-            if (ReadString(ref reader) is not { } name) return OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
-            reader.Read();
-            if (binary && reader.TokenType is not (JsonTokenType.False or JsonTokenType.Null))
-                return OpenInferenceProblems.Unsupported($"parameter '{name}' of {where}: binary tensor data is not supported, send 'data' as JSON");
-            if (name.StartsWith("shared_memory", StringComparison.Ordinal))
-                return OpenInferenceProblems.Unsupported($"parameter '{name}' of {where}: shared memory is not supported, send 'data' as JSON");
-            if (name == "classification") return OpenInferenceProblems.Unsupported($"parameter 'classification' of {where}: the classification extension is not supported");
-            if (where == "request" && name.StartsWith("triton_", StringComparison.Ordinal))
+            if (ReadString(ref reader) is not { } name) return NoName("request");
+            if (name.StartsWith("triton_", StringComparison.Ordinal))
                 return OpenInferenceProblems.Invalid($"parameter '{JsonText.Shorten(name)}' uses a reserved prefix 'triton_'");
+            reader.Read();
+            if (name == "binary_data_output" && ReadFlag(ref reader, name, "request", out _isBinaryByDefault) is { } bad) return bad;
             if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
         }
         return null;
     }
+
+    private static Problem? ReadInputParameters(ref Utf8JsonReader reader, string where, out long? binarySize)
+    {
+        binarySize = null;
+        if (BeginParameters(ref reader, where) is { } wrong) return wrong;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (ReadString(ref reader) is not { } name) return NoName(where);
+            reader.Read();
+            if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
+            if (name == "binary_data_size")
+            {
+                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var size) || size < 0)
+                    return OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected a number of bytes");
+                binarySize = size;
+            }
+            if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
+        }
+        return null;
+    }
+
+    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, string where, out bool? isBinary)
+    {
+        isBinary = null;
+        if (BeginParameters(ref reader, where) is { } wrong) return wrong;
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            if (ReadString(ref reader) is not { } name) return NoName(where);
+            reader.Read();
+            if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
+            if (name == "classification") return OpenInferenceProblems.Unsupported($"parameter 'classification' of {where}: the classification extension is not supported");
+            if (name == "binary_data")
+            {
+                if (ReadFlag(ref reader, name, where, out var flag) is { } bad) return bad;
+                isBinary = flag;
+            }
+            if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
+        }
+        return null;
+    }
+
+    private static Problem? BeginParameters(ref Utf8JsonReader reader, string where)
+    {
+        reader.Read();
+        return reader.TokenType == JsonTokenType.StartObject
+            ? null
+            : OpenInferenceProblems.Invalid($"'parameters' of {where} {JsonText.Describe(ref reader)}, expected an object");
+    }
+
+    private static Problem? ReadFlag(ref Utf8JsonReader reader, string name, string where, out bool flag)
+    {
+        flag = reader.TokenType == JsonTokenType.True;
+        return flag || reader.TokenType == JsonTokenType.False
+            ? null
+            : OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected true or false");
+    }
+
+    private static Problem NoName(string where) => OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
+
+    private static Problem NoSharedMemory(string parameter, string where) =>
+        OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(parameter)}' of {where}: shared memory is not supported, send the data in the request");
 
     private Problem? ReadInputs(ref Utf8JsonReader reader)
     {
@@ -100,6 +223,7 @@ internal sealed class InferRequest(InferTensors tensors)
     {
         string? name = null, datatype = null;
         long[]? shape = null;
+        long? binarySize = null;
         var hasData = false;
         var index = -1;
         var data = default(Utf8JsonReader);
@@ -119,7 +243,7 @@ internal sealed class InferRequest(InferTensors tensors)
             }
             else if (JsonText.Is(ref reader, "parameters"u8))
             {
-                if (ReadParameters(ref reader, name is null ? $"inputs[{position}]" : $"input '{JsonText.Shorten(name)}'") is { } wrong) return wrong;
+                if (ReadInputParameters(ref reader, name is null ? $"inputs[{position}]" : $"input '{JsonText.Shorten(name)}'", out binarySize) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "data"u8))
             {
@@ -145,16 +269,37 @@ internal sealed class InferRequest(InferTensors tensors)
         if (name is null) return OpenInferenceProblems.Invalid($"inputs[{position}] has no 'name'");
         if (datatype is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'datatype'");
         if (shape is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
-        if (!hasData) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'data'");
+        if (binarySize is { } size)
+        {
+            return hasData
+                ? OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has both 'data' and 'binary_data_size'")
+                : ReadBinary(name, datatype, shape, size);
+        }
+        if (!hasData) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'data' and no 'binary_data_size'");
         if (index >= 0) return tensors.Session.Inputs[index].Name == name ? null : OpenInferenceProblems.Invalid($"inputs[{position}].name is there twice");
         return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, tensors.Inputs[index]);
+    }
+
+    private Problem? ReadBinary(string name, string datatype, long[] shape, long size)
+    {
+        if (!_hasBinary)
+        {
+            return OpenInferenceProblems.Invalid(
+                $"must specify valid '{BodyEncoding.HeaderLength}' in request header and 'binary_data_size' when passing inputs in binary data format");
+        }
+        if (tensors.CheckInput(name, datatype, shape, out var index, out var count) is { } problem) return problem;
+        if (size > _binary.Length)
+            return OpenInferenceProblems.Invalid($"unexpected size for input '{name}', expecting {size - _binary.Length} additional bytes for model '{tensors.Model}'");
+        var raw = _binary.Slice(0, size);
+        _binary = _binary.Slice(size);
+        return RawTensor.Read(raw, tensors, index, count, shape);
     }
 
     private Problem? Allocate(string name, string datatype, long[] shape, out int index)
     {
         if (tensors.CheckInput(name, datatype, shape, out index, out var count) is { } problem) return problem;
         if (tensors.Session.Inputs[index].Type is TensorElementType.Float16 or TensorElementType.BFloat16)
-            return OpenInferenceProblems.Unsupported($"input '{name}' has the datatype {datatype}, which JSON cannot hold; it needs binary tensor data, which is not supported");
+            return OpenInferenceProblems.NotInJson(tensors.Session.Inputs[index].Type, $"input '{name}'");
         if (count > _elementsMax)
             return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}] of {count} elements, more than the request body holds");
         tensors.Allocate(index, shape);
@@ -169,6 +314,7 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"outputs[{i}] {JsonText.Describe(ref reader)}, expected an object");
             string? name = null;
+            bool? isBinary = null;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 if (JsonText.Is(ref reader, "name"u8))
@@ -177,7 +323,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 }
                 else if (JsonText.Is(ref reader, "parameters"u8))
                 {
-                    if (ReadParameters(ref reader, $"outputs[{i}]") is { } wrong) return wrong;
+                    if (ReadOutputParameters(ref reader, name is null ? $"outputs[{i}]" : $"output '{JsonText.Shorten(name)}'", out isBinary) is { } wrong) return wrong;
                 }
                 else
                 {
@@ -186,6 +332,7 @@ internal sealed class InferRequest(InferTensors tensors)
             }
             if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
             if (tensors.AskFor(name) is { } problem) return problem;
+            (_isBinary ??= []).Add(isBinary);
         }
         return null;
     }

@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Atoll.Platform.Http;
+using Atoll.Serving.Onnx;
 
 namespace Atoll.Prediction.OpenInference;
 
@@ -15,6 +16,11 @@ internal static partial class OpenInferenceProblems
     public static Problem Invalid(string text) => new(400, ProblemCodes.InvalidField, text);
 
     public static Problem Unsupported(string text) => new(501, ProblemCodes.InvalidField, text);
+
+    public static Problem NotInJson(TensorElementType type, string where) =>
+        Invalid($"sending {Datatypes.NameOf(type)} data via JSON is not supported. Please use the binary data format for {where}");
+
+    public static Problem BodyTooLarge() => new(413, ProblemCodes.TooLarge, "The request body is too large.", "Send less, or raise Atoll:RequestBytesMax.");
 
     public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 

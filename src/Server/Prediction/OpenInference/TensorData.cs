@@ -23,8 +23,7 @@ internal static class TensorData
         TensorElementType.Float => Read<float, JsonFloat>(ref reader, input, tensor),
         TensorElementType.Double => Read<double, JsonDouble>(ref reader, input, tensor),
         TensorElementType.String => ReadStrings(ref reader, input, tensor),
-        var type => OpenInferenceProblems.Invalid(
-            $"input '{input}' has the datatype {Datatypes.NameOf(type)}, which JSON cannot hold; it needs binary tensor data"),
+        var type => OpenInferenceProblems.NotInJson(type, $"input '{input}'"),
     };
 
     /// <summary>Writes the elements as a flat list; false when one of them has no form in JSON.</summary>
