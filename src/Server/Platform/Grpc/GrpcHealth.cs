@@ -21,7 +21,7 @@ internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLife
         var status = isKnown ? StatusNow() : ServingStatus.ServiceUnknown;
         await responses.WriteAsync(new HealthCheckResponse { Status = status }, context.CancellationToken);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        await Task.Delay(Timeout.Infinite, either.Token).ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        await Task.Delay(Timeout.Infinite, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         context.CancellationToken.ThrowIfCancellationRequested();
         if (isKnown && status != ServingStatus.NotServing) await responses.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing }, context.CancellationToken);
         throw new RpcException(new Status(StatusCode.Unavailable, "The server stops."));

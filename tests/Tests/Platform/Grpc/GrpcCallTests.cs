@@ -101,6 +101,14 @@ public sealed class GrpcCallTests(EchoServer server) : IClassFixture<EchoServer>
     }
 
     [Fact]
+    public async Task A_deadline_that_has_passed_already_runs_nothing()
+    {
+        var (_, answer) = await _client.CallAsync<EchoMessage>(One, new EchoMessage { Text = "wait" }, ("x-name", "never"), ("grpc-timeout", "0n"));
+        Assert.Equal(StatusCode.DeadlineExceeded, answer.Status);
+        Assert.DoesNotContain("never", server.Service.Waiting.Keys);
+    }
+
+    [Fact]
     public async Task A_client_that_goes_away_ends_its_call()
     {
         using (var stream = _client.Open(One, ("x-name", "gone"), ("grpc-timeout", "99999999H")))

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Json;
 using Atoll.Contracts;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
+using Atoll.Tests.Platform.Grpc;
 using Atoll.Tests.Tenancy;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -33,13 +35,20 @@ public sealed class FailedRequestLogTests : IAsyncLifetime
         })).StatusAsync();
         await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse);
 
+        // Calls of gRPC fail under the status 200.
+        using var grpc = new GrpcTestClient(_server.Server.Address, client.DefaultRequestHeaders.Authorization!.Parameter);
+        var metadata = new ModelMetadataRequest { Name = "secret-in-message" };
+        await grpc.CallAsync<ModelMetadataResponse>("/inference.GRPCInferenceService/ModelMetadata", metadata);
+        await grpc.CallAsync<ServerLiveResponse>("/inference.GRPCInferenceService/ServerLive", new ServerLiveRequest());
+
         // The line is written when the answer has gone out, so it may come a moment later than the answer.
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (_log.Lines.Count(line => line.Contains("answered")) < 4) await Task.Delay(5, patience.Token);
+        while (_log.Lines.Count(line => line.Contains("answered")) < 5) await Task.Delay(5, patience.Token);
         var lines = _log.Lines.Where(line => line.Contains("answered")).ToList();
-        Assert.Equal(4, lines.Count);
+        Assert.Equal(5, lines.Count);
         Assert.Contains(lines, line => line.StartsWith("GET /api/v1/principals/{principal} answered 404 to tenant " + tenant.Tenant.Name));
         Assert.Contains(lines, line => line.StartsWith("GET (no route) answered 404"));
+        Assert.Contains(lines, line => line.StartsWith("POST /inference.GRPCInferenceService/ModelMetadata answered NotFound to tenant " + tenant.Tenant.Name));
         foreach (var line in _log.Lines)
         {
             Assert.DoesNotContain("secret-in", line);

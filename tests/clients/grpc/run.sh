@@ -1,0 +1,53 @@
+#!/bin/sh
+# Drives a real server with public gRPC clients as they come. Not a part of ./test, because it needs what is not on every machine:
+#   python   Debian's python3-grpcio, python3-protobuf and protobuf-compiler
+#   node     Node.js; npm brings @grpc/grpc-js and @grpc/proto-loader
+# Usage: tests/clients/grpc/run.sh [python] [node]      all of them without a name. Ends with 0 when every client passed.
+set -eu
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+root=$(CDPATH='' cd -- "$here/../../.." && pwd)
+[ $# -gt 0 ] || set -- python node
+
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
+
+"$root/atoll" --version >/dev/null
+"$root/atoll" serve --Atoll:Data="$work/data" --Atoll:Urls=http://127.0.0.1:0 >"$work/log" 2>&1 &
+server=$!
+while ! grep -q 'atl_' "$work/log"; do
+    kill -0 "$server" 2>/dev/null || { cat "$work/log"; server=; exit 1; }
+    sleep 0.2
+done
+ATOLL_SERVER=$(grep -o 'http://127.0.0.1:[0-9]*' "$work/log" | head -n 1)
+ATOLL_KEY=$(grep -o 'atl_[0-9a-zA-Z]*' "$work/log" | head -n 1)
+export ATOLL_SERVER ATOLL_KEY
+
+# A model of one number and one text, learned in seconds.
+awk 'BEGIN { print "size,colour,kind"; for (i = 0; i < 400; i++) { c = i % 2 ? "red" : "blue"; print i % 20 "," c "," ((i % 20 > 9) != (i % 17 == 0) ? "large" : "small") } }' >"$work/things.csv"
+"$root/atoll" datasets create things "$work/things.csv" --label kind >"$work/cli" 2>&1 || { cat "$work/cli"; exit 1; }
+"$root/atoll" train things --follow >"$work/cli" 2>&1 || { cat "$work/cli"; exit 1; }
+
+proto=$root/src/Server
+mkdir "$work/proto"
+cp "$proto/Prediction/OpenInference/Grpc/Protos/open_inference_grpc.proto" "$work/proto/"
+cp -r "$proto/Platform/Grpc/Protos/grpc" "$work/proto/"
+for client in "$@"; do
+    case $client in
+        python)
+            mkdir "$work/python"
+            # The folder grpc/ would hide the package of that name.
+            protoc -I "$work/proto" --python_out="$work/python" open_inference_grpc.proto
+            protoc -I "$work/proto/grpc/health/v1" --python_out="$work/python" health.proto
+            PYTHONPATH=$work/python "${PYTHON:-/usr/bin/python3}" "$here/client.py" "${ATOLL_SERVER#http://}" "$ATOLL_KEY"
+            ;;
+        node)
+            mkdir "$work/node"
+            cp "$here/client.js" "$work/node/"
+            (cd "$work/node" && npm install --silent --no-save --no-package-lock --ignore-scripts @grpc/grpc-js@1.14.0 @grpc/proto-loader@0.8.0 >/dev/null)
+            node "$work/node/client.js" "$work/proto" "${ATOLL_SERVER#http://}" "$ATOLL_KEY"
+            ;;
+        *) echo "run.sh: there is no client '$client'." >&2; exit 2 ;;
+    esac
+done
