@@ -9,6 +9,10 @@ internal static class BenchmarkCommands
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
         served-accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             the same through a server: imports, trains as a job, predicts over HTTP, and compares the score with the version's
+        cache-budget [--seconds 120]
+            what the process takes while the model cache works at the edge of its budget
+        churn
+            hit rate of the model cache's policy against one that knows the future
         first-prediction [--models 10]
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]
@@ -47,6 +51,10 @@ internal static class BenchmarkCommands
                 return met ? 0 : 1;
             case "served-accuracy" when arguments["--data"] is not null:
                 return ServedAccuracy.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "cache-budget":
+                return CacheBudget.Run(arguments) ? 0 : 1;
+            case "churn":
+                return Churn.Run() ? 0 : 1;
             case "first-prediction":
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":

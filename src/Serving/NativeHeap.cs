@@ -2,9 +2,12 @@ using System.Runtime.InteropServices;
 
 namespace Atoll.Serving;
 
-/// <summary>Reads how much memory native code has allocated in this process, where the system can tell.</summary>
+/// <summary>Tells how much memory native code has allocated in this process, and gives back what is free, where the system can.</summary>
 internal static unsafe partial class NativeHeap
 {
+    private static readonly nint Libc = OperatingSystem.IsLinux() && NativeLibrary.TryLoad("libc.so.6", out var libc) ? libc : 0;
+    private static int _trimming;
+
     // glibc 2.33 or later. The sum is over all arenas; memory of .NET's collector is not a part of it.
     private static readonly delegate* unmanaged<MallInfo> MallInfo2 = FindMallInfo2();
 
@@ -16,10 +19,28 @@ internal static unsafe partial class NativeHeap
         return (long)(info.InUse + info.Mapped);
     }
 
+    /// <summary>Lets every large block be memory of its own, which goes back to the system when it is freed.</summary>
+    public static void KeepReturnable()
+    {
+        const int mmapThreshold = -3, bytes = 128 * 1024;
+        // Unless it is set, glibc raises it with every large block that is freed, up to 32 MiB.
+        if (Libc != 0 && NativeLibrary.TryGetExport(Libc, "mallopt", out var address))
+            ((delegate* unmanaged<int, int, int>)address)(mmapThreshold, bytes);
+    }
+
+    /// <summary>Gives free pages of the heap back to the system. Takes time in proportion to the heap.</summary>
+    public static void Trim()
+    {
+        if (Libc == 0 || !NativeLibrary.TryGetExport(Libc, "malloc_trim", out var address)) return;
+        // One is enough; the next one takes what this one missed.
+        if (Interlocked.Exchange(ref _trimming, 1) != 0) return;
+        ((delegate* unmanaged<nuint, int>)address)(0);
+        Volatile.Write(ref _trimming, 0);
+    }
+
     private static delegate* unmanaged<MallInfo> FindMallInfo2()
     {
-        if (!OperatingSystem.IsLinux() || !NativeLibrary.TryLoad("libc.so.6", out var libc)) return null;
-        return NativeLibrary.TryGetExport(libc, "mallinfo2", out var address) ? (delegate* unmanaged<MallInfo>)address : null;
+        return Libc != 0 && NativeLibrary.TryGetExport(Libc, "mallinfo2", out var address) ? (delegate* unmanaged<MallInfo>)address : null;
     }
 
     /// <summary><c>struct mallinfo2</c>, of which two fields matter here.</summary>

@@ -62,6 +62,12 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
     public ValueTask DisposeAsync() => _cache.DisposeAsync();
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
-        _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) => new ModelContent(
-            ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, token)), signature) { TenantBytesMax = (long)(_bytesMax * _limits.Of(key.Tenant).ModelCacheShare) }, cancellationToken);
+        _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) =>
+        {
+            var limits = _limits.Of(key.Tenant);
+            return new ModelContent(ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, token)), signature)
+            {
+                TenantBytesMax = (long)(_bytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
+            };
+        }, cancellationToken);
 }

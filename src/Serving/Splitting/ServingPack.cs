@@ -34,6 +34,9 @@ internal sealed record ServingPack
 
     public required IReadOnlyList<OnnxWeight> Weights { get; init; }
 
+    /// <summary>Native memory that a session of the model's own was seen to take; 0 when that is not known.</summary>
+    public long SessionBytes { get; init; }
+
     /// <summary>Why the model has a session of its own; empty when it has none.</summary>
     public string Reason { get; init; } = "";
 
@@ -52,6 +55,7 @@ internal sealed record ServingPack
         writer.Write(Mark);
         writer.Write(GraphDigest ?? "");
         writer.Write(Reason);
+        writer.Write(SessionBytes);
         Write(writer, Inputs);
         Write(writer, Outputs);
         writer.Write(Graph.Length);
@@ -102,6 +106,7 @@ internal sealed record ServingPack
         if (reader.ReadInt32() != Mark) throw new FormatException("it does not begin as one");
         var digest = reader.ReadString();
         var reason = reader.ReadString();
+        var sessionBytes = reader.ReadInt64();
         var inputs = ReadValues(reader);
         var outputs = ReadValues(reader);
         var graphLength = reader.ReadInt32();
@@ -134,7 +139,7 @@ internal sealed record ServingPack
         for (var i = 0; i < weights.Length; i++) weights[i] = weights[i] with { Bytes = Take(lengths[i]) };
         return new ServingPack
         {
-            GraphDigest = digest.Length == 0 ? null : digest, Reason = reason, Graph = graph, Inputs = inputs, Outputs = outputs, Weights = weights,
+            GraphDigest = digest.Length == 0 ? null : digest, Reason = reason, SessionBytes = sessionBytes, Graph = graph, Inputs = inputs, Outputs = outputs, Weights = weights,
         };
 
         ReadOnlyMemory<byte> Take(int length)

@@ -69,7 +69,9 @@ internal static class PredictionModels
         var graph = new OnnxGraphBuilder("constant");
         var x = graph.Input("x", TensorElementType.Float, "N", 1);
         var ballast = graph.Constant("ballast", new float[Math.Max(weight, 1)]);
-        var zero = graph.Node("Mul", [x, graph.Node("ReduceSum", [ballast], OnnxGraphBuilder.Attribute("keepdims", 0L))]);
+        // Looked up by the sample, or it would be computed once and left out.
+        var first = graph.Node("Cast", [graph.Node("Mul", [x, graph.Scalar("nothing", 0f)])], OnnxGraphBuilder.Attribute("to", (long)TensorElementType.Int64));
+        var zero = graph.Node("Gather", [ballast, first]);
         var value = graph.Node("Add", [graph.Node("Add", [zero, x]), graph.Scalar("answer", (float)answer)]);
         graph.Output("value", graph.Node("Reshape", [value, graph.Constant("flat", [-1L])]), TensorElementType.Float, "N");
         return (graph.ToBytes(), new ModelSignature

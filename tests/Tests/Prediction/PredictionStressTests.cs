@@ -20,8 +20,8 @@ public sealed class PredictionStressTests(ITestOutputHelper output)
         output.WriteLine($"seed {seed}");
         var cancellationToken = TestContext.Current.CancellationToken;
 
-        // Room for the graph that all six versions share, and for the weights of about four.
-        await using var server = new TestServer { Settings = ["--Deployments:CacheBytesMax=71500", "--TenantLimits:ModelCacheShare=1"] };
+        // Room for the graph that all six versions share, and for the weights of about four, 400 KB each.
+        await using var server = new TestServer { Settings = ["--Deployments:CacheBytesMax=1800000", "--TenantLimits:ModelCacheShare=1"] };
         await server.InitializeAsync();
         var (tenant, client) = await server.CreateTenantAsync();
         for (var version = 1; version <= versions; version++)

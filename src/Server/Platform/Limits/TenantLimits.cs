@@ -45,6 +45,10 @@ internal sealed class TenantLimits
     [Range(0.001, 1)]
     public double ModelCacheShare { get; set; } = 0.5;
 
+    /// <summary>Bytes of a tenant's loaded models that models of others cannot push out of memory.</summary>
+    [Range(0, long.MaxValue)]
+    public long ModelCacheBytesMin { get; set; } = 1L << 20;
+
     /// <summary>Every limit as it is called on the wire.</summary>
     public static IReadOnlyCollection<string> Names => ByName.Keys;
 

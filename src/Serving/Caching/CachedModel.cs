@@ -4,13 +4,12 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Serving;
 
 /// <summary>A loaded model with a count of its leases. It frees its session when it is retired and the last lease ended.</summary>
-internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession session, ModelSignature signature, long bytes, string? graphDigest, int leases)
+internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession session, ModelSignature signature, long bytes, string? graphDigest, int leases) : Evictable
 {
     // The count of leases, and this flag once nobody may lease it any more.
     private const int Retired = 1 << 30;
 
     private int _state = leases;
-    private long _lastUse;
 
     public ModelKey Key { get; } = key;
 
@@ -19,14 +18,11 @@ internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession se
     public ModelSignature Signature { get; } = signature;
 
     /// <summary>Native memory that the cache counts for this model.</summary>
-    public long Bytes { get; } = bytes;
+    public override long Bytes { get; } = bytes;
 
-    /// <summary>Position in the order of use: greater is later.</summary>
-    public long LastUse
-    {
-        get => Volatile.Read(ref _lastUse);
-        set => Volatile.Write(ref _lastUse, value);
-    }
+    public override string Tenant => Key.Tenant;
+
+    public override ulong Fingerprint => ((ulong)(uint)Key.Digest.GetHashCode(StringComparison.Ordinal) << 32) | (uint)Key.Tenant.GetHashCode(StringComparison.Ordinal);
 
     public bool TryLease()
     {

@@ -6,11 +6,17 @@ internal sealed record ModelCacheOptions
     /// <summary>Native memory that loaded models may take together.</summary>
     public long CacheBytesMax { get; init; } = 1L << 30;
 
+    /// <summary>After so many bytes of evicted models the allocator is asked to give free memory back to the system.</summary>
+    public long TrimBytes { get; init; } = 64L << 20;
+
     /// <summary>Models that are read and created at the same time.</summary>
     public int LoadsMax { get; init; } = 4;
 
     /// <summary>Loads that may wait for their turn; one more is refused at once.</summary>
     public int LoadsWaitingMax { get; init; } = 1024;
+
+    /// <summary>Loads of one tenant that may wait.</summary>
+    public int LoadsWaitingOfTenantMax { get; init; } = 256;
 
     /// <summary>How long a failed load is told again without another attempt.</summary>
     public TimeSpan FailureMemory { get; init; } = TimeSpan.FromSeconds(5);

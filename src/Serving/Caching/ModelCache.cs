@@ -8,7 +8,7 @@ internal sealed record ModelCacheSnapshot(int Models, int SharedGraphs, long Byt
 
 /// <summary>
 /// Keeps loaded models within a budget of bytes. A hit is synchronous and allocates nothing; a miss is loaded once, however
-/// many wait for it, and goes on when its first caller gives up; what was used longest ago makes room.
+/// many wait for it, and goes on when its first caller gives up. What makes room is decided by an <see cref="EvictionPolicy"/>.
 /// </summary>
 internal sealed class ModelCache : IAsyncDisposable
 {
@@ -22,15 +22,17 @@ internal sealed class ModelCache : IAsyncDisposable
 
     private readonly ModelCacheOptions _options;
     private readonly TimeProvider _clock;
-    private readonly SemaphoreSlim _permits;
+    private readonly LoadLane _lane;
     private readonly CancellationTokenSource _closing = new();
 
     // Read without the lock, written with it.
     private readonly ConcurrentDictionary<ModelKey, CachedModel> _models = new();
 
     private readonly SharedGraphs _graphs = new();
+    private readonly StripedCounter _hits = new();
 
     private readonly Lock _lock = new();
+    private readonly EvictionPolicy _policy = new();
     // What a miss may join; and every load, since one that is no longer wanted runs on beside its successor.
     private readonly Dictionary<ModelKey, Load> _loads = [];
     private readonly HashSet<Load> _running = [];
@@ -39,7 +41,7 @@ internal sealed class ModelCache : IAsyncDisposable
     private bool _isClosed;
 
     private long _bytes;
-    private long _uses;
+    private long _freed;
     private long _misses;
     private long _loaded;
     private long _failed;
@@ -53,22 +55,25 @@ internal sealed class ModelCache : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.LoadsMax);
         _options = options;
         _clock = clock;
-        _permits = new SemaphoreSlim(options.LoadsMax);
+        _lane = new LoadLane(options.LoadsMax, options.LoadsWaitingMax, options.LoadsWaitingOfTenantMax);
+        NativeHeap.KeepReturnable();
     }
 
     /// <summary>
     /// Leases the model, loading it when it is not here. Throws <see cref="ModelLoadException"/> when it cannot be loaded and
     /// <see cref="ModelCacheFullException"/> when there is no room.
     /// </summary>
-    public ValueTask<ModelLease> GetAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken) =>
-        TryGet(key, out var lease) ? new ValueTask<ModelLease>(lease) : MissAsync(key, loader, cancellationToken);
+    /// <param name="isUrgent">False when nobody waits for it yet: those that somebody waits for come first.</param>
+    public ValueTask<ModelLease> GetAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken, bool isUrgent = true) =>
+        TryGet(key, out var lease) ? new ValueTask<ModelLease>(lease) : MissAsync(key, loader, isUrgent, cancellationToken);
 
     /// <summary>Leases the model if it is loaded.</summary>
     public bool TryGet(ModelKey key, out ModelLease lease)
     {
         if (_models.TryGetValue(key, out var model) && model.TryLease())
         {
-            model.LastUse = Interlocked.Increment(ref _uses);
+            model.Touch();
+            _hits.Increment();
             lease = new ModelLease(model);
             return true;
         }
@@ -83,7 +88,9 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             _failures.Remove(key);
             if (_loads.TryGetValue(key, out var load)) load.IsUnwanted = true;
-            if (_models.TryRemove(key, out var model)) model.Retire();
+            if (!_models.TryRemove(key, out var model)) return;
+            _policy.Remove(model);
+            model.Retire();
         }
     }
 
@@ -100,10 +107,8 @@ internal sealed class ModelCache : IAsyncDisposable
     {
         lock (_lock)
         {
-            // A load counts as a use, to be the latest when it ends.
-            var hits = Interlocked.Read(ref _uses) - _loaded;
             return new ModelCacheSnapshot(
-                _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, hits, Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
+                _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, _hits.Sum(), Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
         }
     }
 
@@ -121,10 +126,13 @@ internal sealed class ModelCache : IAsyncDisposable
         await Task.WhenAll(loads);
         lock (_lock)
         {
-            foreach (var model in _models.Values) model.Retire();
+            foreach (var model in _models.Values)
+            {
+                _policy.Remove(model);
+                model.Retire();
+            }
             _models.Clear();
         }
-        _permits.Dispose();
         _closing.Dispose();
     }
 
@@ -147,10 +155,15 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             Interlocked.Add(ref _bytes, -bytes);
             if ((_bytesByTenant[key.Tenant] -= bytes) == 0) _bytesByTenant.Remove(key.Tenant);
+            _freed += bytes;
+            if (_freed < _options.TrimBytes) return;
+            _freed = 0;
         }
+        // What is freed stays with the allocator until it is told; that takes its time.
+        _ = Task.Run(NativeHeap.Trim);
     }
 
-    private async ValueTask<ModelLease> MissAsync(ModelKey key, ModelLoader loader, CancellationToken cancellationToken)
+    private async ValueTask<ModelLease> MissAsync(ModelKey key, ModelLoader loader, bool isUrgent, CancellationToken cancellationToken)
     {
         Load? load;
         lock (_lock)
@@ -166,12 +179,14 @@ internal sealed class ModelCache : IAsyncDisposable
             }
             if (!_loads.TryGetValue(key, out load) || load.IsUnwanted)
             {
-                if (_running.Count >= _options.LoadsMax + _options.LoadsWaitingMax)
-                    throw new ModelCacheFullException($"{_running.Count} models wait to be loaded already. Raise LoadsWaitingMax or LoadsMax, or try again later.");
-                load = new Load();
+                load = new Load(_lane.Enter(key.Tenant, isUrgent));
                 _loads[key] = load;
                 _running.Add(load);
                 load.Outcome = Task.Run(() => LoadAsync(key, loader, load), CancellationToken.None);
+            }
+            else if (isUrgent)
+            {
+                _lane.Hurry(load.Place);
             }
             load.Waiters++;
         }
@@ -207,15 +222,15 @@ internal sealed class ModelCache : IAsyncDisposable
         Outcome outcome;
         try
         {
-            await _permits.WaitAsync(_closing.Token);
             try
             {
+                await LoadLane.TurnOf(load.Place).WaitAsync(_closing.Token);
                 var content = await loader(key, _closing.Token);
                 return Finish(key, load, Create(key, content), content);
             }
             finally
             {
-                _permits.Release();
+                _lane.Leave(load.Place);
             }
         }
         catch (OperationCanceledException) when (_closing.IsCancellationRequested)
@@ -249,13 +264,18 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             Forget_NeedsLock(key, load);
             // Every waiter gets its lease here, so that nothing can evict the model before they run.
-            var model = new CachedModel(this, key, created.Session, content.Signature, created.Bytes, content.Pack.GraphDigest, load.Waiters) { LastUse = Interlocked.Increment(ref _uses) };
+            var model = new CachedModel(this, key, created.Session, content.Signature, created.Bytes, content.Pack.GraphDigest, load.Waiters);
             load.Model = model;
             _loaded++;
             if (load.IsUnwanted || _isClosed)
+            {
                 model.Retire();
+            }
             else
+            {
                 _models[key] = model;
+                _policy.Add(model);
+            }
             return new Outcome(model, null, null);
         }
     }
@@ -278,12 +298,12 @@ internal sealed class ModelCache : IAsyncDisposable
     private (OnnxSession Session, long Bytes) CreateShared(ModelKey key, ModelContent content)
     {
         var digest = content.Pack.GraphDigest!;
-        var graph = _graphs.Acquire(content.Pack, bytes => Reserve(new ModelKey(Everybody, digest), bytes, long.MaxValue));
+        var graph = _graphs.Acquire(content.Pack, bytes => Reserve(new ModelKey(Everybody, digest), bytes, long.MaxValue, content.TenantBytesMin));
         var bytes = content.Pack.BytesWhenLoaded;
         var isReserved = false;
         try
         {
-            Reserve(key, bytes, content.TenantBytesMax);
+            Reserve(key, bytes, content.TenantBytesMax, content.TenantBytesMin);
             isReserved = true;
             return (graph.Bind(content.Pack), bytes);
         }
@@ -298,9 +318,9 @@ internal sealed class ModelCache : IAsyncDisposable
     private (OnnxSession Session, long Bytes) CreateSession(ModelKey key, ModelContent content)
     {
         var model = content.Pack.Graph;
-        // Weights are held once more in prepacked form by many operators.
-        var estimate = SessionBytes + 2L * model.Length;
-        Reserve(key, estimate, content.TenantBytesMax);
+        // Measured at registration; otherwise a guess: weights are held once more in prepacked form by many operators.
+        var estimate = content.Pack.SessionBytes > 0 ? content.Pack.SessionBytes : SessionBytes + 2L * model.Length;
+        Reserve(key, estimate, content.TenantBytesMax, content.TenantBytesMin);
         var reserved = estimate;
         try
         {
@@ -321,7 +341,7 @@ internal sealed class ModelCache : IAsyncDisposable
             // hence the bounds: never below its weights, never above what was reserved twice.
             if (alone && Interlocked.Read(ref _heapChanges) == change && before is { } start && NativeHeap.AllocatedBytes() is { } end)
             {
-                var measured = Math.Clamp(end - start, SessionBytes / 2 + model.Length, 2 * estimate);
+                var measured = Math.Clamp(end - start, Math.Min(estimate, SessionBytes / 2 + model.Length), 2 * estimate);
                 if (measured <= reserved)
                 {
                     GiveBack(key, reserved - measured);
@@ -330,7 +350,7 @@ internal sealed class ModelCache : IAsyncDisposable
                 {
                     try
                     {
-                        Reserve(key, measured - reserved, content.TenantBytesMax);
+                        Reserve(key, measured - reserved, content.TenantBytesMax, content.TenantBytesMin);
                     }
                     catch (ModelCacheFullException)
                     {
@@ -349,23 +369,22 @@ internal sealed class ModelCache : IAsyncDisposable
         }
     }
 
-    /// <summary>Counts the bytes, after evicting what was used longest ago and is not leased.</summary>
-    private void Reserve(ModelKey key, long bytes, long tenantBytesMax)
+    /// <summary>Counts the bytes, after making room for them.</summary>
+    private void Reserve(ModelKey key, long bytes, long tenantBytesMax, long tenantBytesMin)
     {
         lock (_lock)
         {
             // A tenant makes room among its own models first, so that it cannot push out those of others.
-            if (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
-                EvictFor_NeedsLock(bytes, tenantBytesMax, () => BytesOf_NeedsLock(key.Tenant), key.Tenant);
-            if (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
+            while (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
             {
+                if (bytes <= tenantBytesMax && _policy.EvictOf(key.Tenant, TryEvict_NeedsLock)) continue;
                 throw new ModelCacheFullException(
                     $"Model {key.Digest} needs {bytes} bytes; of the {tenantBytesMax} bytes for models of its tenant {BytesOf_NeedsLock(key.Tenant)} are in use and cannot be evicted now.", ofTenant: true);
             }
-            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
-                EvictFor_NeedsLock(bytes, _options.CacheBytesMax, () => Interlocked.Read(ref _bytes), tenant: null);
-            if (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
+            while (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
             {
+                // What cannot fit even alone evicts nothing.
+                if (bytes <= _options.CacheBytesMax && _policy.EvictFor(key.Tenant, tenantBytesMin, TryEvict_NeedsLock)) continue;
                 throw new ModelCacheFullException(
                     $"Model {key.Digest} needs {bytes} bytes; of the {_options.CacheBytesMax} bytes for models {Interlocked.Read(ref _bytes)} are in use and cannot be evicted now. Raise CacheBytesMax, or try again later.");
             }
@@ -376,21 +395,13 @@ internal sealed class ModelCache : IAsyncDisposable
 
     private long BytesOf_NeedsLock(string tenant) => _bytesByTenant.GetValueOrDefault(tenant);
 
-    private void EvictFor_NeedsLock(long bytes, long bytesMax, Func<long> taken, string? tenant)
+    private bool TryEvict_NeedsLock(Evictable item)
     {
-        // It cannot fit even alone: keep the others.
-        if (bytes > bytesMax) return;
-
-        // A little more than is needed, so that not every load has to look at every model.
-        var target = bytesMax - bytes;
-        target -= Math.Min(target, bytesMax / 64);
-        foreach (var model in _models.Values.Where(model => tenant is null || model.Key.Tenant == tenant).OrderBy(static model => model.LastUse).ToList())
-        {
-            if (taken() <= target) return;
-            if (!model.TryEvict()) continue;
-            _models.TryRemove(model.Key, out _);
-            _evictions++;
-        }
+        var model = (CachedModel)item;
+        if (!model.TryEvict()) return false;
+        _models.TryRemove(model.Key, out _);
+        _evictions++;
+        return true;
     }
 
     private void Remember_NeedsLock(ModelKey key, Failure failure)
@@ -407,8 +418,10 @@ internal sealed class ModelCache : IAsyncDisposable
     }
 
     /// <summary>A load that is under way. All but the task is guarded by the lock.</summary>
-    private sealed class Load
+    private sealed class Load(LoadLane.Place place)
     {
+        public LoadLane.Place Place => place;
+
         public Task<Outcome> Outcome { get; set; } = null!;
 
         public int Waiters { get; set; }
