@@ -65,7 +65,10 @@ public sealed class OnnxMemoryTests(ITestOutputHelper output)
             for (var i = 0; i < count; i++)
             {
                 _ = OnnxSession.Load(model);
-                OnnxTensor.Allocate<byte>(1 << 20).Bytes().Fill(1);
+                var tensor = OnnxTensor.Allocate<byte>(1 << 20);
+                tensor.Bytes().Fill(1);
+                // The span alone does not keep the memory.
+                GC.KeepAlive(tensor);
             }
         }
 
