@@ -17,7 +17,7 @@ internal sealed class AtollOptions
     [Url]
     public string? PublicUrl { get; set; }
 
-    /// <summary>Largest request body other than an upload of data.</summary>
+    /// <summary>Largest request body other than an upload of data; largest message of gRPC.</summary>
     [Range(1024, int.MaxValue)]
     public long RequestBytesMax { get; set; } = 32 << 20;
 
