@@ -68,7 +68,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
             configure?.Invoke(builder);
 
             var app = builder.Build();
-            Map(app);
+            Map(app, options);
             WarnOfUnknownVariables(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
             await RepeatedRequests.RecoverAsync(app.Services, cancellationToken);
@@ -195,8 +195,9 @@ internal sealed partial class AtollServer : IAsyncDisposable
         builder.Services.AddOpenApiDocument();
     }
 
-    private static void Map(WebApplication app)
+    private static void Map(WebApplication app, AtollOptions options)
     {
+        app.UseTrustedProxies(options.TrustedProxies);
         app.UseMiddleware<FailedRequestLog>();
         app.UseExceptionHandler();
         app.UseStatusCodePages(EmptyAnswers.WriteAsync);

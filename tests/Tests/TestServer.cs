@@ -2,6 +2,8 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using Atoll.Contracts;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
 namespace Atoll.Tests;
@@ -10,6 +12,7 @@ namespace Atoll.Tests;
 public sealed class TestServer : IAsyncLifetime
 {
     private readonly TestFolder _folder = new();
+    private readonly DeclaredStatuses _statuses = new();
     private int _tenants;
 
     internal AtollServer Server { get; private set; } = null!;
@@ -25,15 +28,23 @@ public sealed class TestServer : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Server = await AtollServer.StartAsync(
-            [$"--Atoll:Data={_folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", .. Settings], Configure, TestContext.Current.CancellationToken);
+            [$"--Atoll:Data={_folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", .. Settings], Prepare, TestContext.Current.CancellationToken);
         Platform = ClientFor(Server.FirstKey!);
     }
 
     public async ValueTask DisposeAsync()
     {
-        Platform.Dispose();
-        await Server.DisposeAsync();
+        // A server that did not start has its own exception to tell.
+        Platform?.Dispose();
+        if (Server is not null) await Server.DisposeAsync();
         _folder.Dispose();
+        Assert.True(_statuses.Missing.Count == 0, $"Declare in the OpenAPI document: {string.Join(", ", _statuses.Missing)}.");
+    }
+
+    private void Prepare(WebApplicationBuilder builder)
+    {
+        builder.Services.AddSingleton<IStartupFilter>(_statuses);
+        Configure?.Invoke(builder);
     }
 
     /// <summary>A client with a credential; none with null.</summary>

@@ -17,6 +17,9 @@ internal sealed class AtollOptions
     [Url]
     public string? PublicUrl { get; set; }
 
+    /// <summary>Addresses or networks (10.0.0.0/8) of proxies in front, separated by semicolons, whose X-Forwarded-For and X-Forwarded-Proto are believed. Without them wrong credentials of all clients behind a proxy count as one's.</summary>
+    public string? TrustedProxies { get; set; }
+
     /// <summary>Largest request body other than an upload of data; largest message of gRPC.</summary>
     [Range(1024, int.MaxValue)]
     public long RequestBytesMax { get; set; } = 32 << 20;

@@ -17,7 +17,7 @@ internal static partial class DeleteModel
         if (found is null) return RegistryProblems.ModelNotFound(model).ToResult();
 
         // A version that a training registers between the two goes from memory when room is needed.
-        var digests = await db.ModelVersions().Where(version => version.ModelId == found.Id).Select(version => version.Digest).ToListAsync(cancellationToken);
+        var digests = await db.ModelVersions().Where(version => version.ModelId == found.Id).Select(version => version.ServingDigest).ToListAsync(cancellationToken);
         db.Models().Remove(found);
         await db.SaveChangesAsync(cancellationToken);
         changes.Publish(caller.TenantId, model);
@@ -42,14 +42,14 @@ internal static partial class DeleteModel
         await db.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(CancellationToken.None);
         changes.Publish(caller.TenantId, model);
-        await UnloadAsync([row.Digest], caller.TenantId, db, served);
+        await UnloadAsync([row.ServingDigest], caller.TenantId, db, served);
         return TypedResults.NoContent();
     }
 
     /// <summary>Gives the memory back at once, unless another version of the tenant has the very same bytes.</summary>
     private static async Task UnloadAsync(IReadOnlyList<string> digests, string tenantId, PlatformDb db, ServedModels served)
     {
-        var kept = await db.ModelVersions().Where(version => digests.Contains(version.Digest)).Select(version => version.Digest).ToListAsync(CancellationToken.None);
+        var kept = await db.ModelVersions().Where(version => digests.Contains(version.ServingDigest)).Select(version => version.ServingDigest).ToListAsync(CancellationToken.None);
         foreach (var digest in digests.Except(kept)) served.Unload(tenantId, digest);
     }
 

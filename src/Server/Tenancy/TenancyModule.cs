@@ -92,11 +92,11 @@ internal static class TenancyModule
         const string Reason = "sells tokens for credentials in the body";
         var tokens = app.MapGroup("").WithMetadata(new OpenQuery("RFC 6749: unknown parameters are overlooked")).WithTags("Tokens").DisableAntiforgery();
         tokens.MapPost("/api/v1/oauth2/token", OAuthRoutes.IssueAsync).ForAnybody(Reason).Unrepeatable("its answer holds a token, which is never stored")
-            .WithName("issueToken").WithSummary("Buy an access token with an API key, a JWT assertion or a refresh token.").WithForm(form);
+            .Produces<OAuthErrorResponse>(400).Produces<OAuthErrorResponse>(401).Produces<OAuthErrorResponse>(429).WithName("issueToken").WithSummary("Buy an access token with an API key, a JWT assertion or a refresh token.").WithForm(form);
         tokens.MapPost("/v2/oauth2/token", OAuthRoutes.IssueForEinsteinAsync).ForAnybody(Reason)
-            .WithName("issueEinsteinToken").WithSummary("The same as clients of the Einstein API expect it.").WithForm(form);
+            .Produces<EinsteinErrorResponse>(400).Produces<EinsteinErrorResponse>(401).Produces<EinsteinErrorResponse>(429).WithName("issueEinsteinToken").WithSummary("The same as clients of the Einstein API expect it.").WithForm(form);
         tokens.MapPost("/api/v1/oauth2/revoke", RevokeToken.HandleAsync).ForAnybody("whoever has a refresh token may revoke it")
-            .WithName("revokeToken").WithSummary("Revoke a refresh token that you have.").WithForm(("token", "The refresh token.", "atr_..."));
+            .Produces<OAuthErrorResponse>(400).WithName("revokeToken").WithSummary("Revoke a refresh token that you have.").WithForm(("token", "The refresh token.", "atr_..."));
         tokens.MapGet("/.well-known/jwks.json", OAuthRoutes.GetKeys).ForAnybody("public keys are public")
             .WithName("getJsonWebKeys").WithSummary("The public keys that verify access tokens.");
         tokens.MapGet("/.well-known/oauth-authorization-server", OAuthRoutes.GetMetadata).ForAnybody("addresses are public")

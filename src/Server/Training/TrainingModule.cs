@@ -27,7 +27,7 @@ internal static class TrainingModule
             .WithName("listTrainers").WithSummary("What may be chosen about each kind of training.");
         var runs = api.MapGroup("/runs").WithTags("Runs");
         runs.MapPost("/", CreateRun.HandleAsync).Needs(Permissions.RunsWrite).Repeatable()
-            .WithName("createRun").WithSummary("Train a model on a dataset.")
+            .ProducesProblem(StatusCodes.Status404NotFound).WithName("createRun").WithSummary("Train a model on a dataset.")
             .WithExample("""{ "dataset": "telco-churn", "target": "Churn", "seed": 1, "minutesMax": 10 }""");
         runs.MapGet("/", ListRuns.HandleAsync).Needs(Permissions.RunsRead)
             .WithName("listRuns").WithSummary("Runs, newest first.");

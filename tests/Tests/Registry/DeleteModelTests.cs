@@ -53,8 +53,8 @@ public sealed class DeleteModelTests(TestServer server, ITestOutputHelper output
         // The route is known still; version, memory and bytes are gone, as between the look and the load of another request.
         db.ModelVersions().Remove(version);
         await db.SaveChangesAsync(Token);
-        server.Server.Services.GetRequiredService<ServedModels>().Unload(tenant.Tenant.Id, version.Digest);
-        File.Delete(Path.Combine(server.DataPath, "blobs", tenant.Tenant.Id, version.Digest[..2], version.Digest));
+        server.Server.Services.GetRequiredService<ServedModels>().Unload(tenant.Tenant.Id, version.ServingDigest);
+        File.Delete(Path.Combine(server.DataPath, "blobs", tenant.Tenant.Id, version.ServingDigest[..2], version.ServingDigest));
         Assert.Equal(HttpStatusCode.NotFound, await PredictAsync(client, ""));
         Assert.Equal(HttpStatusCode.NotFound, await client.PostAsync("/v2/models/price/infer", Json("""{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":[1]}]}"""), Token).StatusAsync());
     }

@@ -17,7 +17,7 @@ public sealed class AuthenticationTests(TestServer server) : IClassFixture<TestS
         { "spaces around the key", "Bearer   {key}  ", 200, "\"principal\":\"ada\"" },
         { "an access token", "Bearer {token}", 200, "\"principal\":\"ada\"" },
         { "nothing", null, 401, "no credential" },
-        { "an empty scheme", "Bearer ", 401, "Invalid" },
+        { "an empty scheme", "Bearer ", 401, "empty" },
         { "another scheme", "Basic {basic}", 401, "Invalid authentication scheme" },
         { "a key without scheme", "{key}", 401, "Invalid authentication scheme" },
         { "an unknown key", "Bearer atl_00000000000000000000000000000000", 401, "unknown, revoked or expired" },

@@ -49,4 +49,30 @@ public sealed class TooManyFailuresTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Unauthorized, await gone.GetAsync("/api/v1/me").StatusAsync());
         Assert.Equal(HttpStatusCode.TooManyRequests, await gone.GetAsync("/api/v1/me").StatusAsync());
     }
+
+    [Fact]
+    public async Task Clients_of_a_trusted_proxy_count_for_themselves_and_nobody_elses_word_is_taken()
+    {
+        foreach (var (proxies, expected) in ((string, HttpStatusCode)[])[("127.0.0.1;::1;10.0.0.0/8", HttpStatusCode.Unauthorized), ("10.0.0.1", HttpStatusCode.TooManyRequests)])
+        {
+            await using var server = new TestServer { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=2", $"--Atoll:TrustedProxies={proxies}"] };
+            await server.InitializeAsync();
+            using var guesser = server.ClientFor("atl_00000000000000000000000000000000");
+            guesser.DefaultRequestHeaders.Add("X-Forwarded-For", "192.0.2.1");
+            for (var i = 0; i < 2; i++) Assert.Equal(HttpStatusCode.Unauthorized, await guesser.GetAsync("/api/v1/me").StatusAsync());
+            Assert.Equal(HttpStatusCode.TooManyRequests, await guesser.GetAsync("/api/v1/me").StatusAsync());
+            using var neighbour = server.ClientFor("atl_00000000000000000000000000000001");
+            neighbour.DefaultRequestHeaders.Add("X-Forwarded-For", "192.0.2.2");
+            Assert.Equal(expected, await neighbour.GetAsync("/api/v1/me").StatusAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_proxy_that_is_no_address_stops_the_start()
+    {
+        using var folder = new TestFolder();
+        var refusal = await Assert.ThrowsAsync<Atoll.Platform.SettingsException>(() => AtollServer.StartAsync(
+            [$"--Atoll:Data={folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", "--Atoll:TrustedProxies=the-proxy"], null, TestContext.Current.CancellationToken));
+        Assert.Contains("Atoll:TrustedProxies", refusal.Message);
+    }
 }

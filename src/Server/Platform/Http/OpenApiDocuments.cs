@@ -11,6 +11,7 @@ internal static class OpenApiDocuments
 {
     private const string Scheme = "bearer";
     private const string ProblemName = "Problem";
+    private const string InferenceErrorName = "InferenceError";
 
     public static void AddOpenApiDocument(this IServiceCollection services) => services.AddOpenApi("v1", options =>
     {
@@ -49,6 +50,13 @@ internal static class OpenApiDocuments
         };
         document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
         document.Components.Schemas[ProblemName] = ProblemSchema();
+        document.Components.Schemas[InferenceErrorName] = new OpenApiSchema
+        {
+            Type = JsonSchemaType.Object,
+            Description = "Why a request was refused, as the Open Inference Protocol says it.",
+            Properties = new Dictionary<string, IOpenApiSchema> { ["error"] = Text("What is wrong and what to do.") },
+            Required = new HashSet<string> { "error" },
+        };
     }
 
     private static OpenApiSchema ProblemSchema() => new()
@@ -89,34 +97,43 @@ internal static class OpenApiDocuments
         }
         if (metadata.OfType<RepeatableRoute>().Any()) AddIdempotencyKey(operation);
 
-        // The protocols that the /v2 and /.well-known routes speak have refusals of their own.
-        if (!IsOurs(context)) return;
         var isWrite = context.Description.HttpMethod is not "GET";
         var hasPathParameter = context.Description.RelativePath?.Contains('{') == true;
         operation.Responses ??= [];
-        AddProblem(operation, "400", "The request cannot be understood or a value cannot be used.", isWrite || operation.Parameters is { Count: > 0 }, context);
+        var refusal = RefusalOf(context);
+        var isRepeatable = metadata.OfType<RepeatableRoute>().Any();
+        AddProblem(operation, "400", "The request cannot be understood or a value cannot be used.", true, context);
         AddProblem(operation, "401", "The credential is missing, unknown, revoked or expired.", !isOpen, context);
         AddProblem(operation, "403", "The caller does not have the permission.", permission is not null, context);
         AddProblem(operation, "404", "There is no such thing in the caller's tenant.", hasPathParameter, context);
         AddProblem(operation, "409", "It exists already, is in use, or somebody else changed it at the same time.", isWrite, context);
         AddProblem(operation, "413", "The body is too large.", operation.RequestBody is not null, context);
+        AddProblem(operation, "415", "The body is of a type that this route does not take.", operation.RequestBody is not null, context);
+        AddProblem(operation, "422", "The content cannot be used, or the Idempotency-Key was used for another request.", isRepeatable, context);
         AddProblem(operation, "429", "Too many wrong credentials came from the caller's address, or a limit of the tenant is reached.", !isOpen, context);
         AddProblem(operation, "500", "The server failed; the problem holds a trace id for the operator.", true, context);
+        AddProblem(operation, "501", "The request asks for a part of the protocol that this server does not have.", isWrite && refusal.Schema == InferenceErrorName, context);
         AddProblem(operation, "503", "The server cannot answer now; try again in a moment.", true, context);
     }
 
-    private static bool IsOurs(OpenApiOperationTransformerContext context) => context.Description.RelativePath is { } path
-        && path.StartsWith("api/", StringComparison.Ordinal) && !path.Contains("/oauth2/", StringComparison.Ordinal);
+    /// <summary>What a refusal looks like: the /v2 and OAuth routes speak protocols that have words of their own.</summary>
+    private static (string MediaType, string Schema) RefusalOf(OpenApiOperationTransformerContext context) => context.Description.RelativePath switch
+    {
+        var path when ProblemWriter.IsOpenInference("/" + path) => ("application/json", InferenceErrorName),
+        var path when ProblemWriter.IsEinstein("/" + path) => ("application/json", nameof(EinsteinErrorResponse)),
+        _ => ("application/problem+json", ProblemName),
+    };
 
     private static void AddProblem(OpenApiOperation operation, string status, string description, bool applies, OpenApiOperationTransformerContext context)
     {
         if (!applies || operation.Responses!.ContainsKey(status)) return;
+        var (mediaType, schema) = RefusalOf(context);
         operation.Responses[status] = new OpenApiResponse
         {
             Description = description,
             Content = new Dictionary<string, OpenApiMediaType>
             {
-                ["application/problem+json"] = new() { Schema = new OpenApiSchemaReference(ProblemName, context.Document) },
+                [mediaType] = new() { Schema = new OpenApiSchemaReference(schema, context.Document) },
             },
         };
     }

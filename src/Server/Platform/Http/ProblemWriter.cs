@@ -36,11 +36,11 @@ internal static class ProblemWriter
         return problem.ToResult().ExecuteAsync(context);
     }
 
-    private static bool IsEinstein(PathString path) =>
+    public static bool IsEinstein(PathString path) =>
         path.StartsWithSegments("/v2/oauth2") || path.StartsWithSegments("/v2/vision") || path.StartsWithSegments("/v2/language")
         || path.StartsWithSegments("/v2/apiusage") || path.StartsWithSegments("/v1/vision");
 
-    private static bool IsOpenInference(PathString path) =>
+    public static bool IsOpenInference(PathString path) =>
         path.StartsWithSegments("/v2", out var rest)
         && (!rest.HasValue || rest.StartsWithSegments("/models") || rest.StartsWithSegments("/health") || rest.StartsWithSegments("/repository"));
 }
