@@ -17,6 +17,8 @@ internal static class EmptyAnswers
         }
         var problem = context.Response.StatusCode switch
         {
+            404 when ProblemWriter.IsOpenInference(context.Request.Path) => new Problem(404, ProblemCodes.NotFound, "Not Found"),
+            405 when ProblemWriter.IsOpenInference(context.Request.Path) => new Problem(405, ProblemCodes.MethodNotAllowed, "Method Not Allowed"),
             404 => new Problem(404, ProblemCodes.NotFound, "There is no such address.", "All are in /openapi/v1.json."),
             405 => new Problem(405, ProblemCodes.MethodNotAllowed, $"This address does not take {context.Request.Method}.",
                 $"Use {context.Response.Headers.Allow}."),

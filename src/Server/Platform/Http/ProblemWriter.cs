@@ -36,11 +36,10 @@ internal static class ProblemWriter
         return problem.ToResult().ExecuteAsync(context);
     }
 
+    /// <summary>Whether the path is one of the Open Inference Protocol's.</summary>
+    public static bool IsOpenInference(PathString path) => path.StartsWithSegments("/v2") && !IsEinstein(path);
+
     public static bool IsEinstein(PathString path) =>
         path.StartsWithSegments("/v2/oauth2") || path.StartsWithSegments("/v2/vision") || path.StartsWithSegments("/v2/language")
         || path.StartsWithSegments("/v2/apiusage") || path.StartsWithSegments("/v1/vision");
-
-    public static bool IsOpenInference(PathString path) =>
-        path.StartsWithSegments("/v2", out var rest)
-        && (!rest.HasValue || rest.StartsWithSegments("/models") || rest.StartsWithSegments("/health") || rest.StartsWithSegments("/repository"));
 }

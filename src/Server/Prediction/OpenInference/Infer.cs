@@ -28,7 +28,7 @@ internal static class Infer
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
         if (full is not null) return full;
         using var leased = lease;
-        using var tensors = new InferTensors(route.Endpoint, lease.Session);
+        using var tensors = new InferTensors(route.Endpoint, lease.Session) { Labels = route.Signature.Labels ?? [] };
         var request = new InferRequest(tensors);
         var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
         if (unread is not null) return unread;
@@ -38,7 +38,7 @@ internal static class Infer
             if ((raw is { } tensor && json.IsEmpty ? request.ReadRaw(tensor) : request.Read(json, raw)) is { } problem) return problem;
         }
 
-        var (outputs, failure) = await runner.RunAsync(route.TenantId, tensors, cancellationToken);
+        var (outputs, failure) = await runner.RunAsync(route.TenantId, tensors, request.Timeout, cancellationToken);
         return outputs is null ? failure! : InferResponse.Make(route, request, tensors, outputs, work);
     }
 }

@@ -20,6 +20,9 @@ internal sealed class InferRequest(InferTensors tensors)
 
     public string? Id { get; private set; }
 
+    /// <summary>How long the caller waits; null for as long as it takes.</summary>
+    public TimeSpan? Timeout { get; private set; }
+
     /// <summary>Whether an output of the answer is wanted in binary.</summary>
     /// <param name="position">Its position in the answer.</param>
     public bool IsBinary(int position) => _isBinary?[position] ?? _isBinaryByDefault;
@@ -138,9 +141,29 @@ internal sealed class InferRequest(InferTensors tensors)
             if (name.StartsWith("triton_", StringComparison.Ordinal))
                 return OpenInferenceProblems.Invalid($"parameter '{JsonText.Shorten(name)}' uses a reserved prefix 'triton_'");
             reader.Read();
-            if (name == "binary_data_output" && ReadFlag(ref reader, name, "request", out _isBinaryByDefault) is { } bad) return bad;
+            var bad = name switch
+            {
+                "binary_data_output" => ReadFlag(ref reader, name, "request", out _isBinaryByDefault),
+                "timeout" => ReadTimeout(ref reader),
+                "priority" => ReadWhole(ref reader, name, "request", out _),
+
+                // Models keep nothing between requests, so that a sequence is as good as its requests.
+                "sequence_start" or "sequence_end" => ReadFlag(ref reader, name, "request", out _),
+                "sequence_id" when reader.TokenType != JsonTokenType.String => ReadWhole(ref reader, name, "request", out _),
+                _ => null,
+            };
+            if (bad is not null) return bad;
             if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
         }
+        return null;
+    }
+
+    private Problem? ReadTimeout(ref Utf8JsonReader reader)
+    {
+        if (ReadWhole(ref reader, "timeout", "request", out var microseconds) is { } wrong) return wrong;
+
+        // Timers reach no further than some weeks; nobody waits so long.
+        Timeout = microseconds is > 0 and < 1_000_000_000_000 ? TimeSpan.FromMicroseconds(microseconds) : null;
         return null;
     }
 
@@ -155,25 +178,29 @@ internal sealed class InferRequest(InferTensors tensors)
             if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
             if (name == "binary_data_size")
             {
-                if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var size) || size < 0)
-                    return OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected a number of bytes");
-                binarySize = size;
+                if (ReadWhole(ref reader, name, where, out var size) is { } bad) return bad;
+                binarySize = (long)Math.Min(size, long.MaxValue);
             }
             if (!reader.TrySkip()) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer");
         }
         return null;
     }
 
-    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, string where, out bool? isBinary)
+    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, string where, out bool? isBinary, out int classes)
     {
         isBinary = null;
+        classes = 0;
         if (BeginParameters(ref reader, where) is { } wrong) return wrong;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             if (ReadString(ref reader) is not { } name) return NoName(where);
             reader.Read();
             if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
-            if (name == "classification") return OpenInferenceProblems.Unsupported($"parameter 'classification' of {where}: the classification extension is not supported");
+            if (name == "classification")
+            {
+                if (ReadWhole(ref reader, name, where, out var wanted) is { } bad) return bad;
+                classes = (int)Math.Min(wanted, int.MaxValue);
+            }
             if (name == "binary_data")
             {
                 if (ReadFlag(ref reader, name, where, out var flag) is { } bad) return bad;
@@ -198,6 +225,14 @@ internal sealed class InferRequest(InferTensors tensors)
         return flag || reader.TokenType == JsonTokenType.False
             ? null
             : OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected true or false");
+    }
+
+    private static Problem? ReadWhole(ref Utf8JsonReader reader, string name, string where, out ulong number)
+    {
+        number = 0;
+        return reader.TokenType == JsonTokenType.Number && reader.TryGetUInt64(out number)
+            ? null
+            : OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected a whole number of at least 0");
     }
 
     private static Problem NoName(string where) => OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
@@ -315,6 +350,7 @@ internal sealed class InferRequest(InferTensors tensors)
             if (reader.TokenType != JsonTokenType.StartObject) return OpenInferenceProblems.Invalid($"outputs[{i}] {JsonText.Describe(ref reader)}, expected an object");
             string? name = null;
             bool? isBinary = null;
+            var classes = 0;
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 if (JsonText.Is(ref reader, "name"u8))
@@ -323,7 +359,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 }
                 else if (JsonText.Is(ref reader, "parameters"u8))
                 {
-                    if (ReadOutputParameters(ref reader, name is null ? $"outputs[{i}]" : $"output '{JsonText.Shorten(name)}'", out isBinary) is { } wrong) return wrong;
+                    if (ReadOutputParameters(ref reader, name is null ? $"outputs[{i}]" : $"output '{JsonText.Shorten(name)}'", out isBinary, out classes) is { } wrong) return wrong;
                 }
                 else
                 {
@@ -331,7 +367,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 }
             }
             if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
-            if (tensors.AskFor(name) is { } problem) return problem;
+            if (tensors.AskFor(name, classes) is { } problem) return problem;
             (_isBinary ??= []).Add(isBinary);
         }
         return null;

@@ -13,8 +13,12 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
 
     private readonly OnnxTensor?[] _inputs = new OnnxTensor?[session.Inputs.Count];
     private List<int>? _outputs;
+    private List<int>? _classes;
 
     public string Model => model;
+
+    /// <summary>The names of the classes, for outputs with an element for each.</summary>
+    public IReadOnlyList<string> Labels { get; init; } = [];
 
     public OnnxSession Session => session;
 
@@ -48,7 +52,8 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
         _inputs[index] = OnnxTensor.Allocate(session.Inputs[index].Type, shape);
 
     /// <summary>Adds an output to those that the answer holds.</summary>
-    public Problem? AskFor(string name)
+    /// <param name="classes">So many of its highest elements as texts, instead of the tensor; 0 for the tensor.</param>
+    public Problem? AskFor(string name, int classes = 0)
     {
         var index = session.IndexOfOutput(name);
         if (index < 0)
@@ -59,6 +64,21 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
         _outputs ??= [];
         if (_outputs.Contains(index)) return OpenInferenceProblems.Invalid($"output '{name}' already requested");
         _outputs.Add(index);
+        (_classes ??= []).Add(classes);
+        return null;
+    }
+
+    /// <summary>Puts texts in the place of the outputs that are wanted as classes.</summary>
+    public Problem? Classify(OnnxTensor[] outputs)
+    {
+        for (var i = 0; i < (_classes?.Count ?? 0); i++)
+        {
+            if (_classes![i] == 0) continue;
+            var index = _outputs![i];
+            if (Classification.Make(outputs[index], session.Outputs[index], _classes[i], Labels, out var texts) is { } problem) return problem;
+            outputs[index].Dispose();
+            outputs[index] = texts!;
+        }
         return null;
     }
 

@@ -8,7 +8,7 @@ using Route = Atoll.Deployments.Route;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>What every door of the Open Inference Protocol does between reading tensors and writing them.</summary>
-internal sealed class InferenceRunner(RouteTable routes, ServedModels models, PredictionRunner runner)
+internal sealed class InferenceRunner(RouteTable routes, ServedModels models, PredictionRunner runner, TimeProvider clock)
 {
     /// <summary>The version behind a name of the protocol, or why there is none.</summary>
     /// <param name="version">Null for what the endpoint serves.</param>
@@ -44,11 +44,31 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
     }
 
     /// <summary>Runs the model when its turn has come; all its outputs, for the caller to dispose.</summary>
+    /// <param name="timeout">How long the caller waits for its turn and the run; null for as long as it takes.</param>
+    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken)
+    {
+        if (timeout is not { } most) return await RunAsync(tenantId, tensors, cancellationToken);
+        using var deadline = new CancellationTokenSource(most, clock);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        try
+        {
+            return await RunAsync(tenantId, tensors, either.Token);
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return OpenInferenceProblems.TimedOut();
+        }
+    }
+
+    /// <inheritdoc cref="RunAsync(string, InferTensors, TimeSpan?, CancellationToken)"/>
     public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, CancellationToken cancellationToken)
     {
         try
         {
-            return await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, cancellationToken);
+            var (outputs, problem) = await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, cancellationToken);
+            if (outputs is null || tensors.Classify(outputs) is not { } unclassified) return new Outcome<OnnxTensor[]>(outputs, problem);
+            foreach (var output in outputs) output.Dispose();
+            return unclassified;
         }
         catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
         {

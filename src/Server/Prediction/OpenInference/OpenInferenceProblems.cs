@@ -22,6 +22,8 @@ internal static partial class OpenInferenceProblems
 
     public static Problem BodyTooLarge() => new(413, ProblemCodes.TooLarge, "The request body is too large.", "Send less, or raise Atoll:RequestBytesMax.");
 
+    public static Problem TimedOut() => new(503, ProblemCodes.Busy, "Request timeout expired");
+
     public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
     /// <summary>Answers a path or a method that the protocol does not have.</summary>
