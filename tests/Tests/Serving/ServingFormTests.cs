@@ -59,6 +59,46 @@ public sealed class ServingFormTests
         Assert.Empty(pack.Weights);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Maps_of_probabilities_are_served_as_the_tensor_that_they_are_made_of(bool isText)
+    {
+        var graph = new OnnxGraphBuilder("classifier");
+        var x = graph.Input("x", TensorElementType.Float, "N", 2);
+        var outputs = graph.Node("ai.onnx.ml", "LinearClassifier", [x], 2,
+            OnnxGraphBuilder.Attribute("coefficients", [1f, -1f, 0.5f, 2f, -1f, 0f]), OnnxGraphBuilder.Attribute("intercepts", [0.1f, 0f, -0.2f]),
+            OnnxGraphBuilder.Attribute("classlabels_ints", [7L, 8L, 9L]), OnnxGraphBuilder.Attribute("post_transform", "SOFTMAX"));
+        graph.Output("output_label", outputs[0], TensorElementType.Int64, "N");
+        var plain = graph.ToBytes();
+        var zipped = TestModels.WithZipMap(plain, outputs[1], "output_probability", isText);
+
+        _ = ZipMaps.Remove(zipped, out var labels);
+        Assert.Equal(isText ? ["seven", "eight", "nine"] : ["7", "8", "9"], labels["output_probability"]);
+        var pack = ServingForm.Make(zipped, CancellationToken.None);
+        using var served = OnnxSession.Load(pack.Graph.Span, new OnnxSessionOptions { Optimized = true });
+        Assert.Equal(["Int64 [N]", "Float [N, 3]"], served.Outputs.Select(output => output.Describe()));
+
+        graph.Output("probabilities", outputs[1], TensorElementType.Float, "N", 3);
+        using var expected = OnnxSession.Load(graph.ToBytes());
+        using var input = OnnxTensor.Create<float>([1, 2, -3, 0.5f], 2, 2);
+        var (want, got) = (expected.Run(input), served.Run(input));
+        Assert.Equal(want[0].Span<long>().ToArray(), got[0].Span<long>().ToArray());
+        Assert.Equal(want[1].Span<float>().ToArray(), got[1].Span<float>().ToArray());
+        foreach (var tensor in want.Concat(got)) tensor.Dispose();
+    }
+
+    [Fact]
+    public void Maps_that_do_not_fit_to_their_labels_or_are_no_outputs_are_left_alone()
+    {
+        // Its labels are two, its input has three.
+        var model = TestModels.ZipMap(classes: 3);
+        Assert.True(ZipMaps.Remove(model, out var labels) == model);
+        Assert.Empty(labels);
+        Assert.True(ZipMaps.Remove([.. "ZipMap, but not a model"u8], out _).SequenceEqual("ZipMap, but not a model"u8));
+        Assert.Equal("x", OnnxSession.Load(ZipMaps.Remove(TestModels.ZipMap(), out _)).Inputs[0].Name);
+    }
+
     [Fact]
     public void A_model_from_outside_cannot_use_operators_that_trust_their_input()
     {

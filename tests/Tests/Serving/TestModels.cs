@@ -67,22 +67,41 @@ internal static class TestModels
     }
 
     /// <summary>A classifier as converters export it: labels, and probabilities as a sequence of maps.</summary>
-    public static byte[] ZipMap()
+    public static byte[] ZipMap(int classes = 2)
     {
         var graph = new OnnxGraphBuilder("zipmap");
-        var x = graph.Input("x", TensorElementType.Float, "N", 2);
+        var x = graph.Input("x", TensorElementType.Float, "N", classes);
         var maps = graph.Node("ai.onnx.ml", "ZipMap", [x], 1, OnnxGraphBuilder.Attribute("classlabels_int64s", [0L, 1L]))[0];
         var model = graph.ToModel();
+        model.Graph.Output.Add(Maps(maps, TensorElementType.Int64));
+        return model.ToByteArray();
+    }
+
+    /// <summary>The model with a further output: the values of one of its tensors of three classes as maps.</summary>
+    public static byte[] WithZipMap(byte[] model, string tensor, string output, bool isText)
+    {
+        var changed = ModelProto.Parser.ParseFrom(model);
+        changed.Graph.Node.Add(new NodeProto
+        {
+            OpType = "ZipMap", Domain = "ai.onnx.ml", Input = { tensor }, Output = { output },
+            Attribute =
+            {
+                isText
+                    ? OnnxGraphBuilder.Attribute("classlabels_strings", ["seven", "eight", "nine"])
+                    : OnnxGraphBuilder.Attribute("classlabels_int64s", [7L, 8L, 9L]),
+            },
+        });
+        changed.Graph.Output.Add(Maps(output, isText ? TensorElementType.String : TensorElementType.Int64));
+        return changed.ToByteArray();
+    }
+
+    private static ValueInfoProto Maps(string name, TensorElementType key)
+    {
         var map = new TypeProto.Types.Map
         {
-            KeyType = (int)TensorElementType.Int64,
+            KeyType = (int)key,
             ValueType = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)TensorElementType.Float } },
         };
-        model.Graph.Output.Add(new ValueInfoProto
-        {
-            Name = maps,
-            Type = new TypeProto { SequenceType = new TypeProto.Types.Sequence { ElemType = new TypeProto { MapType = map } } },
-        });
-        return model.ToByteArray();
+        return new ValueInfoProto { Name = name, Type = new TypeProto { SequenceType = new TypeProto.Types.Sequence { ElemType = new TypeProto { MapType = map } } } };
     }
 }
