@@ -1,4 +1,7 @@
 using System.Net.Http.Headers;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
 using Atoll.Contracts;
 
 namespace Atoll.Client;
@@ -36,7 +39,45 @@ public sealed partial class AtollClient
     public Task DeleteModelVersionAsync(string model, int version, CancellationToken cancellationToken = default) =>
         DeleteAsync(Path($"/models/{model}/versions/{version}"), cancellationToken);
 
-    /// <summary>How a version was chosen and how well it did.</summary>
+    /// <summary>Makes the next version of a model of a file, which is read while it is sent.</summary>
+    /// <returns>The import, which goes on at the server; see <see cref="FollowModelImportAsync"/>.</returns>
+    public Task<ModelImportResponse> ImportModelVersionAsync(
+        string model, DatasetFile file, ModelImportRequest? request = null, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        var sent = 0L;
+        return SendAsync(
+            () =>
+            {
+                var form = new MultipartFormDataContent();
+                if (request?.Labels is { } labels)
+                    form.Add(new StringContent(JsonSerializer.Serialize(labels, AtollJson.Default.IReadOnlyListString), Encoding.UTF8), "labels");
+                form.Add(file.ToContent(count => progress?.Report(new TransferProgress(sent += count, file.Length))), "file", file.Name);
+                return new HttpRequestMessage(HttpMethod.Post, Path($"/models/{model}/versions")) { Content = form };
+            },
+            AtollJson.Default.ModelImportResponse, repeatable: false, cancellationToken, UploadTimeout);
+    }
+
+    /// <summary>Where the import of a model stands.</summary>
+    public Task<ModelImportResponse> GetModelImportAsync(string import, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/model-imports/{import}"), AtollJson.Default.ModelImportResponse, cancellationToken);
+
+    /// <summary>Stops the import of a model; nothing of it remains.</summary>
+    public Task<ModelImportResponse> CancelModelImportAsync(string import, CancellationToken cancellationToken = default) =>
+        PostAsync(Path($"/model-imports/{import}") + ":cancel", AtollJson.Default.ModelImportResponse, cancellationToken);
+
+    /// <summary>The import of a model as it goes on; the last one has ended. A model that was refused is an answer, not an error.</summary>
+    public async IAsyncEnumerable<ModelImportResponse> FollowModelImportAsync(string import, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        while (true)
+        {
+            var now = await GetModelImportAsync(import, cancellationToken).ConfigureAwait(false);
+            yield return now;
+            if (ImportStates.IsEnded(now.State)) yield break;
+            await Task.Delay(ImportInterval, _options.Clock, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>How a version was chosen and how well it did, or what was found out about an imported one.</summary>
     public Task<ModelReportResponse> GetModelReportAsync(string model, string version, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/models/{model}/versions/{version}/report"), AtollJson.Default.ModelReportResponse, cancellationToken);
 

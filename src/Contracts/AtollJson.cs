@@ -37,6 +37,8 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(ImportResponse))]
 [JsonSerializable(typeof(JsonWebKeySetResponse))]
 [JsonSerializable(typeof(List<GateResult>))]
+[JsonSerializable(typeof(ModelImportRequest))]
+[JsonSerializable(typeof(ModelImportResponse))]
 [JsonSerializable(typeof(ModelReportResponse))]
 [JsonSerializable(typeof(ModelResponse))]
 [JsonSerializable(typeof(ModelSignature))]

@@ -6,7 +6,7 @@ public sealed record ModelSignature
     /// <summary>One of <see cref="TaskKinds"/>.</summary>
     public required string Task { get; init; }
 
-    /// <summary>One of <see cref="DatasetTypes"/>: the kind of sample that the model reads.</summary>
+    /// <summary>One of <see cref="DatasetTypes"/>, the kind of sample that the model reads, or <see cref="SampleTypes.Tensors"/>.</summary>
     public required string SampleType { get; init; }
 
     /// <summary>The column that was learned, for tabular models.</summary>

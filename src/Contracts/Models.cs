@@ -57,22 +57,32 @@ public sealed record ModelVersionResponse
     public required string Algorithm { get; init; }
 }
 
-/// <summary>Where a version comes from; enough to make it again.</summary>
+/// <summary>Where a version comes from: a training, with enough to make it again, or an import.</summary>
 public sealed record ModelLineage
 {
-    public required string Run { get; init; }
+    /// <summary>The training; null for an import, like all that only a training has.</summary>
+    public string? Run { get; init; }
 
-    public required string Dataset { get; init; }
+    public string? Dataset { get; init; }
 
-    public required int DatasetVersion { get; init; }
+    public int? DatasetVersion { get; init; }
 
     /// <summary>Digest of the dataset version's manifest.</summary>
-    public required string DatasetDigest { get; init; }
+    public string? DatasetDigest { get; init; }
 
-    /// <summary>Name and version of the recipe that trained it.</summary>
+    /// <summary>The import; null for a training.</summary>
+    public string? Import { get; init; }
+
+    /// <summary>The imported file as its uploader calls it.</summary>
+    public string? File { get; init; }
+
+    /// <summary>SHA-256 of that file.</summary>
+    public string? FileDigest { get; init; }
+
+    /// <summary>Name and version of the recipe that trained it, or of the way in which it was imported.</summary>
     public required string Recipe { get; init; }
 
-    public required int Seed { get; init; }
+    public int? Seed { get; init; }
 
     public IReadOnlyDictionary<string, string>? Parameters { get; init; }
 
@@ -83,10 +93,14 @@ public sealed record ModelLineage
     public required string Machine { get; init; }
 }
 
-/// <summary>The full report of a version: evaluation, candidates, preparation.</summary>
+/// <summary>The full report of a version: of a training its evaluation, candidates and preparation, of an import what was found out about the file.</summary>
 public sealed record ModelReportResponse
 {
-    public required EvaluationReport Evaluation { get; init; }
+    /// <summary>Null for an imported version: nobody gave samples to measure it by.</summary>
+    public EvaluationReport? Evaluation { get; init; }
+
+    /// <summary>Null for a trained version.</summary>
+    public ModelImportReport? Import { get; init; }
 
     /// <summary>Candidates with their validation scores, best first.</summary>
     public required IReadOnlyList<CandidateResponse> Candidates { get; init; }

@@ -8,10 +8,20 @@ public static class DatasetTypes
     public const string Image = "image";
 }
 
+/// <summary>What a model reads, besides the samples of datasets.</summary>
+public static class SampleTypes
+{
+    /// <summary>Tensors as its file declares them, over the Open Inference Protocol; only imported models do.</summary>
+    public const string Tensors = "tensors";
+}
+
 /// <summary>What a model is asked to predict.</summary>
 public static class TaskKinds
 {
     public const string Classification = "classification";
     public const string MultiLabelClassification = "multi-label-classification";
     public const string Regression = "regression";
+
+    /// <summary>An imported model gives tensors, whose meaning its owner knows.</summary>
+    public const string Tensors = "tensors";
 }

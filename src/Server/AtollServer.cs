@@ -2,6 +2,7 @@ using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
+using Atoll.ModelImports;
 using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
@@ -57,6 +58,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         builder.Services.AddTraining(builder.Configuration);
         builder.Services.AddRegistry();
         builder.Services.AddDeployments();
+        builder.Services.AddModelImports(builder.Configuration);
         builder.Services.AddPrediction();
         var options = CheckSettings(builder, arguments);
         var folder = DataFolder.Open(options.Data);
@@ -218,6 +220,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         api.MapTraining();
         api.MapDatasets();
         api.MapRegistry();
+        api.MapModelImports();
         api.MapPromotion();
         api.MapDeployments();
         api.MapPrediction();

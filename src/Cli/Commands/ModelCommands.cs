@@ -10,9 +10,10 @@ namespace Atoll.Cli.Commands;
 internal static class ModelCommands
 {
     public static Noun Create() =>
-        new("models", "See models and their versions, download them, name them.", List(), Show(), Versions(), Report(), Download(), Alias(), Promotions(), Delete());
+        new("models", "See models and their versions, import and download them, name them.", List(), Import(), Show(), Versions(), Report(), Download(), Alias(), Promotions(), Delete());
 
     private const int DroppedColumnsShown = 20;
+    private const int OperatorsShown = 20;
 
     private static Argument<string> ModelArgument() => new("model") { Description = "Name of the model." };
 
@@ -65,13 +66,16 @@ internal static class ModelCommands
                     .Add("model", $"{found.Model} version {found.Version}").Add("aliases", string.Join(", ", found.Aliases))
                     .Add("task", found.Signature.Task).Add("learned", found.Signature.Target).Add("algorithm", found.Algorithm)
                     .Add("size", Words.Bytes(found.Bytes)).Add("digest", found.Digest)
-                    .Add("run", found.Lineage.Run).Add("dataset", $"{found.Lineage.Dataset} version {found.Lineage.DatasetVersion}")
-                    .Add("recipe", found.Lineage.Recipe).Add("seed", $"{found.Lineage.Seed}").Add("code", $"atoll {found.Lineage.CodeVersion}, {found.Lineage.Machine}")
+                    .Add("run", found.Lineage.Run).Add("import", found.Lineage.Import).Add(found.Lineage.File is null ? "dataset" : "file", Origin(found.Lineage, " version "))
+                    .Add("recipe", found.Lineage.Recipe).Add("seed", found.Lineage.Seed?.ToString(System.Globalization.CultureInfo.InvariantCulture)).Add("code", $"atoll {found.Lineage.CodeVersion}, {found.Lineage.Machine}")
                     .Add("created", $"{found.CreatedUtc:yyyy-MM-dd HH:mm:ss}Z ({Words.Ago(found.CreatedUtc, context.Terminal.Clock)})")
                     .Write(console);
                 console.WriteLine();
-                RunView.Scores(console, found.Metrics);
-                console.WriteLine();
+                if (found.Metrics.Count > 0)
+                {
+                    RunView.Scores(console, found.Metrics);
+                    console.WriteLine();
+                }
                 Tensors(console, "takes", found.Signature.Inputs);
                 console.WriteLine();
                 Tensors(console, "gives", found.Signature.Outputs);
@@ -92,11 +96,11 @@ internal static class ModelCommands
             var page = await context.Client.ListModelVersionsPageAsync(context.Get(model), context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
             context.Write(page, AtollJson.Default.PageModelVersionResponse, console =>
             {
-                var grid = new Grid().Number("version").Text("score").Flexible("algorithm").Flexible("aliases").Flexible("dataset").Number("size").Text("created");
+                var grid = new Grid().Number("version").Text("score").Flexible("algorithm").Flexible("aliases").Flexible("from").Number("size").Text("created");
                 foreach (var version in page.Items)
                     grid.Row(
-                        $"{version.Version}", Words.MainScore(version.Metrics), version.Algorithm, string.Join(", ", version.Aliases),
-                        $"{version.Lineage.Dataset} v{version.Lineage.DatasetVersion}", Words.Bytes(version.Bytes), Words.Ago(version.CreatedUtc, context.Terminal.Clock));
+                        $"{version.Version}", version.Metrics.Count > 0 ? Words.MainScore(version.Metrics) : "", version.Algorithm, string.Join(", ", version.Aliases),
+                        Origin(version.Lineage, " v"), Words.Bytes(version.Bytes), Words.Ago(version.CreatedUtc, context.Terminal.Clock));
                 grid.Write(console);
                 Paging.ShowMore(context, page);
             });
@@ -118,19 +122,8 @@ internal static class ModelCommands
             var report = await context.Client.GetModelReportAsync(context.Get(model), context.Get(version), cancellationToken);
             context.Write(report, AtollJson.Default.ModelReportResponse, console =>
             {
-                console.WriteLine($"Measured on {Words.Plural(report.Evaluation.SampleCount, "sample")} that the model never saw in training.");
-                console.WriteLine();
-                RunView.Scores(console, report.Evaluation.Metrics);
-                if (report.Evaluation.ConfusionMatrix is not null)
-                {
-                    console.WriteLine();
-                    EvaluationView.Confusion(console, report.Evaluation, pairs: 15);
-                }
-                if (report.Evaluation.PerLabel is { Count: > 0 })
-                {
-                    console.WriteLine();
-                    EvaluationView.PerLabel(console, report.Evaluation);
-                }
+                if (report.Import is { } import) ShowImport(console, import);
+                if (report.Evaluation is { } evaluation) ShowEvaluation(console, evaluation);
                 if (report.Candidates.Count > 0)
                 {
                     console.WriteLine();
@@ -146,6 +139,102 @@ internal static class ModelCommands
                 }
             });
             return ExitCodes.Done;
+        });
+    }
+
+    private static void ShowEvaluation(IAnsiConsole console, EvaluationReport evaluation)
+    {
+        console.WriteLine($"Measured on {Words.Plural(evaluation.SampleCount, "sample")} that the model never saw in training.");
+        console.WriteLine();
+        RunView.Scores(console, evaluation.Metrics);
+        if (evaluation.ConfusionMatrix is not null)
+        {
+            console.WriteLine();
+            EvaluationView.Confusion(console, evaluation, pairs: 15);
+        }
+        if (evaluation.PerLabel is { Count: > 0 })
+        {
+            console.WriteLine();
+            EvaluationView.PerLabel(console, evaluation);
+        }
+    }
+
+    private static void ShowImport(IAnsiConsole console, ModelImportReport import)
+    {
+        console.WriteLine("Imported; nobody gave samples to measure it by.");
+        console.WriteLine();
+        new Facts().Add("format", import.Format).Add("written by", import.Producer).Add("file digest", import.SourceDigest)
+            .Add("operator sets", string.Join(", ", import.Opsets.Select(set => $"{set.Key} {set.Value}")))
+            .Add("served", import.Serving.GraphDigest is { } graph ? $"shares the session of graph {graph[..12]}" : $"from a session of its own: {import.Serving.Reason}")
+            .Add("loads in", $"{Number(import.Cost.LoadMs)} ms").Add("memory", import.Cost.MemoryBytes is { } bytes ? Words.Bytes(bytes) : null)
+            .Add("one row", import.Cost.MsPerRowAt1 is { } one ? $"{Number(one)} ms" : null)
+            .Add("of 32 rows each", import.Cost.MsPerRowAt32 is { } many ? $"{Number(many)} ms" : null)
+            .Write(console);
+        foreach (var note in import.Notes ?? []) console.WriteLine($"Note: {note}");
+        console.WriteLine();
+        var grid = new Grid().Flexible("operator").Number("nodes");
+        foreach (var found in import.Operators.Take(OperatorsShown)) grid.Row(found.Name, Words.Count(found.Count));
+        grid.Write(console);
+        if (import.Operators.Count > OperatorsShown) console.WriteLine($"and {import.Operators.Count - OperatorsShown} more; all are in --output json.");
+    }
+
+    private static string Number(double value) => value.ToString("0.####", System.Globalization.CultureInfo.InvariantCulture);
+
+    private static string? Origin(ModelLineage lineage, string between) => lineage.File ?? (lineage.Dataset is null ? null : $"{lineage.Dataset}{between}{lineage.DatasetVersion}");
+
+    private static Verb Import()
+    {
+        var model = new Argument<string>("model") { Description = "Name of the model; it is made when it does not exist." };
+        var path = new Argument<string>("file") { Description = "An .onnx file." };
+        var labels = new Option<string[]>("--label") { Description = "A class that the model knows, when the file does not name them; repeated in the order of the scores.", HelpName = "text" };
+        var noWait = new Option<bool>("--no-wait") { Description = "Return after the upload; the import goes on at the server." };
+        return new Verb(
+            "import", "Make the next version of a model of a file from elsewhere.",
+            new("atoll models import leads leads.onnx", "A model that another program trained"),
+            new("atoll models import leads leads.onnx --label no --label yes", "Names for its two classes"))
+        {
+            Details = "The server reads and tries the file in a process of its own. What it found out: atoll models report <model>.",
+            Arguments = { model, path }, Options = { labels, noWait },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var (name, file) = (context.Get(model), context.Get(path));
+            if (!File.Exists(file)) throw new UsageException($"There is no file '{file}'.");
+            var request = new ModelImportRequest { Labels = context.Get(labels) is { Length: > 0 } given ? given : null };
+            var import = await ProgressView.RunAsync(context.Terminal.ErrorConsole, Math.Min(Math.Max(name.Length, 8), 24), async view =>
+            {
+                var bar = view.Add(name);
+                bar.Report(0, "uploading");
+                var progress = new DirectProgress(step => bar.Report(step.Total is > 0 and var total ? (double)step.Bytes / total : null, "uploading", Words.Bytes(step.Bytes)));
+                var now = await context.Client.ImportModelVersionAsync(name, DatasetFile.FromFile(file), request, progress, cancellationToken);
+                if (!context.Get(noWait) && !ImportStates.IsEnded(now.State))
+                {
+                    await foreach (var next in context.Client.FollowModelImportAsync(now.Id, cancellationToken))
+                    {
+                        now = next;
+                        bar.Report(null, now.Stage ?? now.State);
+                    }
+                }
+                bar.Finish(now.Version is { } version ? $"version {version}" : now.State);
+                return now;
+            });
+            context.Write(import, AtollJson.Default.ModelImportResponse, console =>
+            {
+                if (import.Version is { } version)
+                {
+                    console.WriteLine($"{name} version {version} was made of {import.File}.");
+                    console.Hint($"What was found out:  atoll models report {name}");
+                    console.Hint($"What it takes:       atoll models show {name}");
+                }
+                else if (!ImportStates.IsEnded(import.State))
+                {
+                    console.Hint($"Import {import.Id} goes on at the server. When it is done: atoll models show {name}");
+                }
+                else
+                {
+                    console.WriteLine($"The import was {import.State}{(import.Error is { } error ? $": {error}" : ".")}");
+                }
+            });
+            return import.Version is not null || !ImportStates.IsEnded(import.State) ? ExitCodes.Done : ExitCodes.Refused;
         });
     }
 

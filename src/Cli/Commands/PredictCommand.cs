@@ -101,6 +101,7 @@ internal static class PredictCommand
     {
         DatasetTypes.Text => $"atoll predict {endpoint.Name} --text \"...\"",
         DatasetTypes.Image => $"atoll predict {endpoint.Name} --image photo.jpg",
+        SampleTypes.Tensors => $"POST /v2/models/{endpoint.Name}/infer",
         _ => $"atoll predict {endpoint.Name} --row " + string.Join(" ", (endpoint.Signature?.Inputs ?? []).Where(input => input.Example is not null).Take(3).Select(input => Quoted($"{input.Name}={input.Example}"))),
     };
 

@@ -7,5 +7,5 @@ namespace Atoll.Commands;
 internal static class ServerCommands
 {
     public static IEnumerable<Command> All() =>
-        [QuickstartCommand.Create(), ServeCommand.Create(), DoctorCommand.Create(), RecoverCommand.Create(), TrainWorkerCommand.Create()];
+        [QuickstartCommand.Create(), ServeCommand.Create(), DoctorCommand.Create(), RecoverCommand.Create(), TrainWorkerCommand.Create(), ImportWorkerCommand.Create()];
 }

@@ -14,23 +14,7 @@ internal static class TrainWorkerCommand
             .Does((context, _) => Task.FromResult(Run(context.Get(folder))));
     }
 
-    private static int Run(string folder)
-    {
-        // Standard input is a pipe that the server holds open; its end means that the server is gone, however it went.
-        var orphaned = new Thread(() =>
-        {
-            Console.OpenStandardInput().CopyTo(Stream.Null);
-            Environment.Exit(1);
-        })
-        { IsBackground = true };
-        orphaned.Start();
-
-        // Libraries may print; what they print must not mix with the report.
-        var report = new StreamWriter(Console.OpenStandardOutput());
-        Console.SetOut(Console.Error);
-
-        // Ctrl-C reaches every process of a terminal at once. The server decides what becomes of a training: were this one quicker to
-        // end than the server to notice, a stop would look like a crash and cost an attempt.
-        return TrainingProcess.Run(folder, report, CancellationToken.None);
-    }
+    // Ctrl-C reaches every process of a terminal at once. The server decides what becomes of a training: were this one quicker to
+    // end than the server to notice, a stop would look like a crash and cost an attempt.
+    private static int Run(string folder) => WorkerProcess.Run(report => TrainingProcess.Run(folder, report, CancellationToken.None));
 }

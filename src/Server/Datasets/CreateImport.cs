@@ -83,7 +83,7 @@ internal static partial class CreateImport
 
             form = new UploadForm(request, []);
         }
-        else if (parts.Request.HasFormContentType && parts.Request.ContentType!.StartsWith("multipart/", StringComparison.OrdinalIgnoreCase))
+        else if (MultipartUpload.IsMultipart(parts.Request))
         {
             var (read, refused) = await UploadForm.ReadAsync(parts.Request, parts.Caller.TenantId, parts.Blobs, cancellationToken);
             if (read is null) return refused!;

@@ -1,11 +1,8 @@
 using System.Globalization;
-using System.Text;
 using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Http;
-using Microsoft.AspNetCore.WebUtilities;
-using Microsoft.Net.Http.Headers;
 
 namespace Atoll.Datasets;
 
@@ -13,126 +10,26 @@ namespace Atoll.Datasets;
 internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFile> Files)
 {
     private const int FilesMax = 100;
-    private const int FieldBytesMax = 4 << 20;
-    private const int BoundaryCharsMax = 200; // RFC 2046 allows 70
-    private const int FileNameCharsMax = 255;
 
-    /// <summary>Reads the body once, from its beginning to its end; files go to the disk as they come.</summary>
     public static async Task<Outcome<UploadForm>> ReadAsync(HttpRequest request, string tenantId, BlobStore blobs, CancellationToken cancellationToken)
     {
-        var boundary = HeaderUtilities.RemoveQuotes(MediaTypeHeaderValue.Parse(request.ContentType).Boundary).Value;
-        if (string.IsNullOrWhiteSpace(boundary) || boundary.Length > BoundaryCharsMax) return HttpProblems.InvalidBody("the multipart form has no usable boundary.");
-
-        var reader = new MultipartReader(boundary, request.Body) { HeadersCountLimit = 16, HeadersLengthLimit = 16 * 1024 };
         var fields = new ImportRequest();
-        var files = new List<(string Field, ImportFile File)>();
-        PartStream? storing = null;
-        try
+        var (files, refused) = await MultipartUpload.ReadAsync(request, tenantId, blobs, CheckFile, SetField, cancellationToken);
+        return files is null ? refused! : new UploadForm(fields, [.. files.Select(file => new ImportFile(file.Name, file.Stored.Digest, file.Field == "file" ? fields.Split : file.Field))]);
+
+        Problem? SetField(string name, string value)
         {
-            while (await reader.ReadNextSectionAsync(cancellationToken) is { } section)
-            {
-                if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition) || disposition.Name.Length == 0)
-                    return HttpProblems.InvalidBody("a part of the form has no name.");
-
-                var name = HeaderUtilities.RemoveQuotes(disposition.Name).Value!;
-                if (disposition.FileName.HasValue || disposition.FileNameStar.HasValue)
-                {
-                    if (files.Count == FilesMax) return HttpProblems.InvalidField(name, $"is one file more than the {FilesMax} allowed", "Join files, or upload in several versions.");
-                    if (name is not ("file" or SplitNames.Train or SplitNames.Test or SplitNames.Validation))
-                        return HttpProblems.InvalidField(name, "holds a file", "Send files as 'file', or as 'train', 'validation' and 'test'.");
-
-                    storing = new PartStream(section.Body);
-                    var stored = await blobs.WriteAsync(tenantId, storing, cancellationToken);
-                    storing = null;
-                    files.Add((name, new ImportFile(FileName(disposition), stored.Digest, name == "file" ? null : name)));
-                    continue;
-                }
-
-                var (value, tooLong) = await ReadFieldAsync(section.Body, cancellationToken);
-                if (tooLong) return HttpProblems.InvalidField(name, $"has more than {FieldBytesMax} bytes", "Send data as files.");
-
-                var (changed, problem) = Set(fields, name, value);
-                if (problem is not null) return problem;
-
-                fields = changed;
-            }
+            (fields, var problem) = Set(fields, name, value);
+            return problem;
         }
-        catch (Exception exception) when (exception is InvalidDataException or (IOException and not BadHttpRequestException)
-            && !request.HttpContext.RequestAborted.IsCancellationRequested && (storing is null || storing.Failure == exception))
-        {
-            return HttpProblems.InvalidBody("the multipart form is cut off or malformed.");
-        }
-
-        return new UploadForm(fields, [.. files.Select(file => file.Field == "file" ? file.File with { Split = fields.Split } : file.File)]);
     }
 
-    /// <summary>Remembers how reading failed: while a file is stored, the disk may fail with exceptions of the same kind.</summary>
-    private sealed class PartStream(Stream inner) : Stream
+    private static Problem? CheckFile(string field, int before)
     {
-        public Exception? Failure { get; private set; }
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            try
-            {
-                return await inner.ReadAsync(buffer, cancellationToken);
-            }
-            catch (Exception exception)
-            {
-                Failure = exception;
-                throw;
-            }
-        }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-            ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException("A body is read asynchronously.");
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
-
-    private static string FileName(ContentDispositionHeaderValue disposition)
-    {
-        var name = (disposition.FileNameStar.HasValue ? disposition.FileNameStar : HeaderUtilities.RemoveQuotes(disposition.FileName)).Value ?? "";
-
-        // Only shown, never opened; still, no path and nothing unprintable.
-        name = name[(name.LastIndexOfAny(['/', '\\']) + 1)..];
-        name = string.Concat(name.Where(c => !char.IsControl(c)));
-        if (name.Length > FileNameCharsMax) name = name[..FileNameCharsMax];
-        return name.Length == 0 ? "file" : name;
-    }
-
-    private static async Task<(string Value, bool TooLong)> ReadFieldAsync(Stream body, CancellationToken cancellationToken)
-    {
-        using var bytes = new MemoryStream();
-        var block = new byte[8192];
-        for (int read; (read = await body.ReadAsync(block, cancellationToken)) > 0;)
-        {
-            if (bytes.Length + read > FieldBytesMax) return ("", true);
-
-            bytes.Write(block, 0, read);
-        }
-
-        return (Encoding.UTF8.GetString(bytes.GetBuffer(), 0, (int)bytes.Length), false);
+        if (before == FilesMax) return HttpProblems.InvalidField(field, $"is one file more than the {FilesMax} allowed", "Join files, or upload in several versions.");
+        return field is "file" or SplitNames.Train or SplitNames.Test or SplitNames.Validation
+            ? null
+            : HttpProblems.InvalidField(field, "holds a file", "Send files as 'file', or as 'train', 'validation' and 'test'.");
     }
 
     private static (ImportRequest Request, Problem? Problem) Set(ImportRequest request, string name, string value)

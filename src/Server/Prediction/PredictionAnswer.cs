@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Atoll.Contracts;
@@ -125,7 +126,7 @@ internal sealed class PredictionAnswer
         var selected = where.Selected < 0 ? default : outputs[where.Selected].Span<bool>();
         if (where.Selected >= 0 && selected.Length != probabilities.Length)
             throw new InvalidOperationException($"The model gave {selected.Length} elements of 'selected' for {count} samples of {labels} labels.");
-        var names = where.Label < 0 ? null : outputs[where.Label].ToStrings();
+        var names = where.Label < 0 ? null : NamesOf(outputs[where.Label]);
         if (names is not null && names.Length != count)
             throw new InvalidOperationException($"The model gave {names.Length} labels for {count} samples.");
 
@@ -152,6 +153,11 @@ internal sealed class PredictionAnswer
             ArrayPool<int>.Shared.Return(best);
         }
     }
+
+    // Imported models may number their classes.
+    private static string[] NamesOf(OnnxTensor labels) => labels.ElementType == TensorElementType.Int64
+        ? Array.ConvertAll(labels.Span<long>().ToArray(), static label => label.ToString(CultureInfo.InvariantCulture))
+        : labels.ToStrings();
 
     // Whoever did not say how many labels to show sees all that were selected.
     private int TopOf(ReadOnlySpan<bool> selected) =>

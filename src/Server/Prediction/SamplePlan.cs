@@ -227,10 +227,10 @@ internal sealed class OutputPlan
                 throw new InvalidOperationException($"The model file reads '{session.Inputs[i].Name}', which its signature does not list.");
         }
         var kind = plan.Route.Signature.Task;
-        Probabilities = kind == TaskKinds.Regression ? -1 : Find(session, "probabilities");
-        Label = kind == TaskKinds.Classification ? Find(session, "label") : -1;
-        Selected = kind == TaskKinds.MultiLabelClassification ? Find(session, "selected") : -1;
-        Value = kind == TaskKinds.Regression ? Find(session, "value") : -1;
+        Probabilities = kind == TaskKinds.Regression ? -1 : Find(session, "probabilities", TensorElementType.Float);
+        Label = kind == TaskKinds.Classification ? Find(session, "label", TensorElementType.String, TensorElementType.Int64) : -1;
+        Selected = kind == TaskKinds.MultiLabelClassification ? Find(session, "selected", TensorElementType.Bool) : -1;
+        Value = kind == TaskKinds.Regression ? Find(session, "value", TensorElementType.Float) : -1;
         Lower = kind == TaskKinds.Regression ? session.IndexOfOutput("lower") : -1;
         Upper = kind == TaskKinds.Regression ? session.IndexOfOutput("upper") : -1;
     }
@@ -250,9 +250,12 @@ internal sealed class OutputPlan
 
     public int Upper { get; }
 
-    private static int Find(OnnxSession session, string name)
+    /// <summary>The output of that name; in imported models, which have names of their own, the only one of its type.</summary>
+    private static int Find(OnnxSession session, string name, params ReadOnlySpan<TensorElementType> types)
     {
         var position = session.IndexOfOutput(name);
+        for (var i = 0; position < 0 && i < session.Outputs.Count; i++)
+            if (types.Contains(session.Outputs[i].Type)) position = i;
         return position >= 0 ? position : throw new InvalidOperationException($"The model file has no output '{name}', which its task needs.");
     }
 }

@@ -15,7 +15,9 @@ internal static class Gate
         {
             return new GateResult(
                 gate.Metric, false,
-                $"The version has no score '{gate.Metric}'. {Spelling.Ask(gate.Metric, metrics.Keys)}It has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.",
+                metrics.Count == 0
+                    ? "The version has no scores: nobody gave samples to measure it by. To promote it without a gate, remove the alias first."
+                    : $"The version has no score '{gate.Metric}'. {Spelling.Ask(gate.Metric, metrics.Keys)}It has {string.Join(", ", metrics.Keys.Order(StringComparer.Ordinal))}.",
                 gate.AtLeast, gate.AtMost);
         }
         var low = gate.AtLeast is { } least && actual < least;
@@ -36,6 +38,7 @@ internal static class Gate
     public static IReadOnlyList<GateRequest> NotWorseThan(string task, IReadOnlyDictionary<string, double> replaced)
     {
         // A version that came from elsewhere may have no such score; then there is nothing to compare with.
+        if (task == TaskKinds.Tensors) return [];
         var metric = MetricNames.Primary(task);
         if (!replaced.TryGetValue(metric, out var bound)) return [];
         return MetricNames.HigherIsBetter(metric) == true

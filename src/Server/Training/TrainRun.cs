@@ -131,7 +131,8 @@ internal sealed class TrainRun(
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
         try
         {
-            exit = await ChildProcess.RunAsync(work, options.Value.MemoryMegabytesMax, options.Value.Threads, recorder.AddAsync, clock, stop.Token);
+            exit = await ChildProcess.RunAsync(
+                TrainingProcess.Verb, work, new(options.Value.MemoryMegabytesMax, options.Value.Threads), recorder.AddAsync, clock, stop.Token);
         }
         catch (OperationCanceledException) when (patience.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -182,7 +183,7 @@ internal sealed class TrainRun(
             && TrainingProblems.ModelOfOtherKind(run.Model, has, result.Signature.SampleType, result.Signature.Task, result.Signature.Target) is { } other)
             throw new JobRefusedException($"{other.Detail} {other.Remedy}");
         var registration = new RegisterModelVersion.Registration(
-            run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation.Metrics, LineageOf(run, dataset, result));
+            run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation!.Metrics, LineageOf(run, dataset, result));
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);

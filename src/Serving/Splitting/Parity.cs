@@ -52,6 +52,13 @@ internal static class Parity
         return compared > 0 ? null : $"The model could not be tried on made-up inputs: {failure}";
     }
 
+    /// <summary>Inputs for one run, as the comparison makes them: for trying a model out.</summary>
+    public static OnnxTensor[] MakeInputs(OnnxSession session, byte[] model, int rows)
+    {
+        var (known, random) = (Known.Collect(model), new Random(Seed));
+        return [.. session.Inputs.Select(input => Make(input, rows, isWild: false, random, known))];
+    }
+
     private static OnnxTensor Make(OnnxValueInfo info, int rows, bool isWild, Random random, Known known)
     {
         if (info.Kind != OnnxValueKind.Tensor) throw new OnnxException(OnnxErrorCode.NotImplemented, $"Input '{info.Name}' is a {info.Kind}.");

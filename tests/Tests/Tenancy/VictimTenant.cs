@@ -3,6 +3,7 @@ using System.Text;
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
+using Atoll.ModelImports;
 using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
@@ -69,6 +70,11 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 Id = $"imp_{mark}", Dataset = "victim-dataset", DatasetId = $"dst_{mark}", Type = "tabular", State = ImportStates.Succeeded, Request = new ImportRequest(), Files = [],
                 Version = 1, CreatedUtc = Then, EndedUtc = Then,
             },
+            new ModelImport
+            {
+                Id = $"mim_{mark}", Model = "victim-model", File = "victim.onnx", FileDigest = artifact.Digest, FileBytes = 1, Request = new ModelImportRequest(),
+                State = ImportStates.Succeeded, Version = 1, CreatedUtc = Then, EndedUtc = Then,
+            },
             new Model { Id = $"mdl_{mark}", Name = "victim-model", CreatedUtc = Then, LatestVersion = 1 },
             new ModelVersion
             {
@@ -100,6 +106,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 ["dataset"] = "victim-dataset",
                 ["sample"] = "1",
                 ["import"] = $"imp_{mark}",
+                ["modelImport"] = $"mim_{mark}",
                 ["model"] = "victim-model",
                 ["endpoint"] = "victim-model",
                 ["version"] = "1",

@@ -27,6 +27,7 @@ public sealed partial class EdgeTests
         ["Datasets"] = ["Training"],
         ["Training"] = ["Datasets", "Deployments", "Registry"],
         ["Registry"] = ["Deployments"],
+        ["ModelImports"] = ["Deployments", "Registry"],
         ["Promotion"] = ["Deployments", "Registry"],
         ["Deployments"] = ["Registry"],
 
@@ -34,7 +35,7 @@ public sealed partial class EdgeTests
         ["Prediction"] = ["Datasets", "Deployments", "Registry"],
 
         // The server's own verbs of the command line stand above all modules.
-        ["Commands"] = ["Datasets", "Deployments", "Prediction", "Promotion", "Registry", "Tenancy", "Training"],
+        ["Commands"] = ["Datasets", "Deployments", "ModelImports", "Prediction", "Promotion", "Registry", "Tenancy", "Training"],
     };
 
     [Fact]

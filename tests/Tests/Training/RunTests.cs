@@ -40,7 +40,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
         Assert.Equal((1, Aliases.Latest), (endpoint.Version, endpoint.Alias));
 
         var report = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1/report", AtollJson.Default.ModelReportResponse))!;
-        Assert.Equal(report.Evaluation.SampleCount, report.Evaluation.ConfusionMatrix!.Sum(row => row.Sum()));
+        Assert.Equal(report.Evaluation!.SampleCount, report.Evaluation.ConfusionMatrix!.Sum(row => row.Sum()));
         Assert.NotEmpty(report.Candidates);
         var metrics = (await client.GetFromJsonAsync($"/api/v1/runs/{run.Id}/metrics", AtollJson.Default.PageRunMetricResponse))!;
         Assert.NotEmpty(metrics.Items);
@@ -131,7 +131,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
 
         var report = (await client.GetFromJsonAsync("/api/v1/models/leads/versions/1/report", AtollJson.Default.ModelReportResponse))!;
         Assert.Equal("the validation split", (string)report.Preparation!["selection"]!["held out"]!);
-        Assert.Equal(50, report.Evaluation.SampleCount);
+        Assert.Equal(50, report.Evaluation!.SampleCount);
     }
 
     [Fact]

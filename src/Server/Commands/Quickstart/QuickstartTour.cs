@@ -134,9 +134,9 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         var grid = new Grid().Flexible("model").Flexible("algorithm").Number("samples").Number("accuracy").Text("");
         foreach (var model in tried)
         {
-            var metrics = model.Report.Evaluation.Metrics;
+            var metrics = model.Report.Evaluation!.Metrics;
             grid.Row(
-                model.Set.Name, model.Version.Algorithm, Words.Count(model.Report.Evaluation.SampleCount), Words.Percent(metrics[MetricNames.Accuracy]),
+                model.Set.Name, model.Version.Algorithm, Words.Count(model.Report.Evaluation!.SampleCount), Words.Percent(metrics[MetricNames.Accuracy]),
                 metrics.TryGetValue(MetricNames.Auc, out var auc) ? $"auc {Words.Score(auc)}" : metrics.TryGetValue(MetricNames.MacroF1, out var f1) ? $"macro-f1 {Words.Score(f1)}" : "");
         }
         grid.Write(_console, Indent);
@@ -144,7 +144,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         {
             _console.WriteLine();
             Line($"[bold]{model.Set.Name}[/][dim]: {model.Set.Question}[/]");
-            EvaluationView.Confusion(_console, model.Report.Evaluation, Indent, pairs: 4);
+            EvaluationView.Confusion(_console, model.Report.Evaluation!, Indent, pairs: 4);
         }
     }
 
@@ -194,10 +194,10 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
     /// <summary>How many of all unseen samples came out right, so that nobody takes the few that are shown for the score.</summary>
     private static string Tally(Tried model, int shown)
     {
-        var matrix = model.Report.Evaluation.ConfusionMatrix!;
+        var matrix = model.Report.Evaluation!.ConfusionMatrix!;
         var right = matrix.Select((row, i) => row[i]).Sum();
         var these = model.Set.Type == DatasetTypes.Tabular ? $"the first {shown}" : $"one of each of {shown} labels";
-        return $"[dim]{Words.Count(right)} of all {Words.Count(model.Report.Evaluation.SampleCount)} unseen {Noun(model.Set.Type)} come out right; here are {these}[/]";
+        return $"[dim]{Words.Count(right)} of all {Words.Count(model.Report.Evaluation!.SampleCount)} unseen {Noun(model.Set.Type)} come out right; here are {these}[/]";
     }
 
     private static async Task<IReadOnlyList<SampleResponse>> FindUnseenAsync(AtollClient client, Tried model, CancellationToken cancellationToken)
@@ -206,7 +206,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
         // and images, where a few could not show the many labels, the first one of labels spread over all there are.
         if (model.Set.Type == DatasetTypes.Tabular)
             return (await client.ListSamplesPageAsync(model.Set.Name, "latest", new SampleFilter(SplitNames.Test), limit: RowsShown, cancellationToken: cancellationToken)).Items;
-        var labels = model.Report.Evaluation.Labels!;
+        var labels = model.Report.Evaluation!.Labels!;
         var count = Math.Min(model.Set.Type == DatasetTypes.Image ? ImagesShown : TextsShown, labels.Count);
         var found = new List<SampleResponse>();
         for (var i = 0; i < count; i++)

@@ -76,6 +76,25 @@ CREATE TABLE "jobs" (
 );
 
 
+CREATE TABLE "model_imports" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_model_imports" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Model" TEXT NOT NULL,
+    "File" TEXT NOT NULL,
+    "FileDigest" TEXT NOT NULL,
+    "FileBytes" INTEGER NOT NULL,
+    "Request" TEXT NOT NULL,
+    "State" TEXT NOT NULL,
+    "Stage" TEXT NULL,
+    "Version" INTEGER NULL,
+    "Error" TEXT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "EndedUtc" TEXT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_model_imports_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "models" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_models" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
@@ -323,6 +342,9 @@ CREATE INDEX "IX_jobs_TenantId" ON "jobs" ("TenantId");
 
 
 CREATE INDEX "IX_model_aliases_TenantId" ON "model_aliases" ("TenantId");
+
+
+CREATE INDEX "IX_model_imports_TenantId_State" ON "model_imports" ("TenantId", "State");
 
 
 CREATE UNIQUE INDEX "IX_model_versions_ModelId_Number" ON "model_versions" ("ModelId", "Number");

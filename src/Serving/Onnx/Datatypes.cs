@@ -1,11 +1,13 @@
-using Atoll.Serving.Onnx;
+namespace Atoll.Serving.Onnx;
 
-namespace Atoll.Prediction.OpenInference;
-
-/// <summary>The protocol's names of element types.</summary>
+/// <summary>The names that the Open Inference Protocol has for element types.</summary>
 internal static class Datatypes
 {
-    public static string NameOf(TensorElementType type) => type switch
+    public static string NameOf(TensorElementType type) =>
+        TryNameOf(type) ?? throw new InvalidOperationException($"The protocol has no datatype for {type}.");
+
+    /// <summary>Null for types that the protocol does not have.</summary>
+    public static string? TryNameOf(TensorElementType type) => type switch
     {
         TensorElementType.Bool => "BOOL",
         TensorElementType.UInt8 => "UINT8",
@@ -21,7 +23,7 @@ internal static class Datatypes
         TensorElementType.Float => "FP32",
         TensorElementType.Double => "FP64",
         TensorElementType.String => "BYTES",
-        _ => throw new InvalidOperationException($"The protocol has no datatype for {type}."),
+        _ => null,
     };
 
     /// <summary>The type with this name; null when there is none.</summary>

@@ -1,0 +1,116 @@
+using System.Text.Json;
+using Atoll.Contracts;
+using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
+using Atoll.Platform.Security;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
+
+namespace Atoll.ModelImports;
+
+/// <summary>Takes a model file that becomes the next version of a model. The bytes are safe before the answer is sent; the import is a job.</summary>
+internal static partial class CreateModelImport
+{
+    private const int LabelsMax = 10_000;
+    private const int LabelCharsMax = 200;
+
+    private static readonly TimeSpan WaitStep = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>What the handler needs, taken from the request's services.</summary>
+    internal readonly record struct Parts(
+        HttpRequest Request, HttpResponse Response, Caller Caller, PlatformDb Db, BlobStore Blobs, DiskUsage Disk, JobQueue Jobs, TenantLimitsDirectory Limits, TimeProvider Clock, IOptions<ModelImportsOptions> Options, ILogger<ModelImport> Logger);
+
+    public static async Task<Results<Accepted<ModelImportResponse>, Created<ModelImportResponse>, ProblemHttpResult>> HandleAsync(
+        string model, [AsParameters] Parts parts, bool? wait, CancellationToken cancellationToken)
+    {
+        // Before the first byte is taken.
+        if (Names.Check(model, "model") is { } badName) return badName.ToResult();
+        if (!MultipartUpload.IsMultipart(parts.Request))
+            return (HttpProblems.InvalidBody("it is not a multipart form.") with { Status = StatusCodes.Status415UnsupportedMediaType }).ToResult();
+        if (await parts.Jobs.CheckRoomAsync(parts.Db, parts.Caller.TenantId, cancellationToken) is { } full) return full.ToResult(parts.Response);
+        if (parts.Disk.IsTooMuch(parts.Caller.TenantId, parts.Request.ContentLength ?? 0)) return LimitProblems.DiskFull(parts.Limits.Of(parts.Caller.TenantId)).ToResult();
+
+        var request = new ModelImportRequest();
+        var (files, refused) = await MultipartUpload.ReadAsync(parts.Request, parts.Caller.TenantId, parts.Blobs, CheckFile, Set, cancellationToken);
+        if (files is null) return refused!.ToResult();
+        if (files.Count == 0) return ModelImportsProblems.FileMissing().ToResult();
+        return await QueueAsync(parts, model, files[0], request, wait ?? false, cancellationToken);
+
+        Problem? Set(string name, string value)
+        {
+            if (name != "labels") return ModelImportsProblems.FieldUnknown(name);
+            if (ReadLabels(value) is not { } labels) return ModelImportsProblems.LabelsInvalid();
+            request = request with { Labels = labels };
+            return null;
+        }
+    }
+
+    private static Problem? CheckFile(string field, int before) =>
+        field != "file" ? ModelImportsProblems.FieldUnknown(field) : before > 0 ? ModelImportsProblems.OneFile(field) : null;
+
+    private static IReadOnlyList<string>? ReadLabels(string json)
+    {
+        try
+        {
+            var labels = JsonSerializer.Deserialize(json, AtollJson.Default.IReadOnlyListString);
+            var fits = labels is { Count: >= 2 and <= LabelsMax } && labels.All(label => label is { Length: > 0 and <= LabelCharsMax })
+                && labels.Distinct(StringComparer.Ordinal).Count() == labels.Count;
+            return fits ? labels : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static async Task<Results<Accepted<ModelImportResponse>, Created<ModelImportResponse>, ProblemHttpResult>> QueueAsync(
+        Parts parts, string model, UploadedFile file, ModelImportRequest request, bool wait, CancellationToken cancellationToken)
+    {
+        var import = new ModelImport
+        {
+            Id = Ids.New("mim", parts.Clock),
+            Model = model,
+            File = file.Name,
+            FileDigest = file.Stored.Digest,
+            FileBytes = file.Stored.Bytes,
+            Request = request,
+            State = ImportStates.Queued,
+            CreatedUtc = parts.Clock.GetUtcNow().UtcDateTime,
+        };
+        parts.Db.ModelImports().Add(import);
+        if (await parts.Jobs.SaveWithJobAsync(parts.Db, parts.Caller.TenantId, ModelImportsModule.ImportJob, import.Id, 0, cancellationToken) is { } full)
+            return full.ToResult(parts.Response);
+        Log.Queued(parts.Logger, import.Id, model);
+
+        if (wait) import = await WaitAsync(import, parts, cancellationToken);
+        return import.State switch
+        {
+            ImportStates.Succeeded => TypedResults.Created($"/api/v1/models/{model}/versions/{import.Version}", import.ToWire()),
+            ImportStates.Refused => ModelImportsProblems.Refused(import).ToResult(),
+            _ => TypedResults.Accepted($"/api/v1/model-imports/{import.Id}", import.ToWire()),
+        };
+    }
+
+    /// <summary>The row as it is at the import's end, or when patience ends.</summary>
+    private static async Task<ModelImport> WaitAsync(ModelImport import, Parts parts, CancellationToken cancellationToken)
+    {
+        var until = parts.Clock.GetUtcNow() + TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax);
+        while (!ImportStates.IsEnded(import.State) && parts.Clock.GetUtcNow() < until)
+        {
+            await Task.Delay(WaitStep, parts.Clock, cancellationToken);
+            import = await parts.Db.ModelImports().AsNoTracking().SingleAsync(row => row.Id == import.Id, cancellationToken);
+        }
+        return import;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Information, "Queued import {Import} of a version of model {Model}.")]
+        public static partial void Queued(ILogger logger, string import, string model);
+    }
+}
