@@ -16,7 +16,6 @@ internal static class PredictionModule
     public static void AddPrediction(this IServiceCollection services)
     {
         services.AddSettings<PredictionOptions>("Prediction");
-        services.AddSingleton<RunPermits>();
         services.AddSingleton<PredictionRunner>();
         services.AddSingleton<InferenceRunner>();
         services.AddSingleton<GrpcInference>();

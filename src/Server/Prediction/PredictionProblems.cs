@@ -109,6 +109,9 @@ internal static class PredictionProblems
     public static Problem Busy() =>
         new(503, ProblemCodes.Busy, "Exceeds maximum queue size: too many predictions wait already.", "Try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    public static Problem TooLate() =>
+        new(503, ProblemCodes.Busy, "The prediction could not begin before its timeout.", "Try again in a moment, or give it more time.") { RetryAfter = TimeSpan.FromSeconds(1) };
+
     public static Problem NoRoom() => new(
         503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Deployments:CacheBytesMax'.")
     {

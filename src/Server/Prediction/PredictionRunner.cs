@@ -1,14 +1,36 @@
 using Atoll.Platform.Http;
 using Atoll.Platform.Imaging;
 using Atoll.Platform.Limits;
+using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Prediction;
 
 /// <summary>Runs a loaded model over the samples of a request, in slices that keep memory small, when its turn has come.</summary>
-internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory limits, IOptions<PredictionOptions> options)
+internal sealed class PredictionRunner
 {
+    // A request that takes longer than this may not have the last place, so that short ones never wait for long ones only.
+    private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
+
+    private readonly FairQueue _places;
+    private readonly FairQueue? _placesOfLong;
+    private readonly TenantLimitsDirectory _limits;
+    private readonly IOptions<PredictionOptions> _options;
+
+    public PredictionRunner(TenantLimitsDirectory limits, IOptions<PredictionOptions> options)
+    {
+        _limits = limits;
+        _options = options;
+        var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount;
+        _places = new FairQueue(runs, options.Value.WaitingMax);
+        _placesOfLong = runs > 1 ? new FairQueue(runs - 1, options.Value.WaitingMax) : null;
+
+        // A run occupies a thread of the pool until it ends. Without these the pool would be slow to let others answer meanwhile.
+        ThreadPool.GetMinThreads(out var workers, out var completions);
+        ThreadPool.SetMinThreads(Math.Max(workers, runs + Environment.ProcessorCount), completions);
+    }
+
     private const int RowsPerRun = 1024;
 
     // A batch of texts is as wide as its longest one.
@@ -18,7 +40,8 @@ internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory
     public async ValueTask<Problem?> RunAsync(
         OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
     {
-        if (await EnterAsync(plan.Route.TenantId, cancellationToken) is { } busy) return busy;
+        var place = await EnterAsync(plan.Route.TenantId, session, Timeout.InfiniteTimeSpan, cancellationToken);
+        if (place.Problem is { } busy) return busy;
         try
         {
             using var run = new OnnxRunOptions(cancellationToken);
@@ -38,15 +61,18 @@ internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory
         }
         finally
         {
-            permits.Leave();
+            Leave(place, session);
         }
     }
 
     /// <summary>Runs a model once over tensors that were made and checked by the caller, who disposes both.</summary>
-    /// <returns>The outputs; or the problem when too many requests wait already.</returns>
-    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, OnnxSession session, OnnxTensor[] inputs, CancellationToken cancellationToken)
+    /// <param name="timeout">How long the caller would wait, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <returns>The outputs; or the problem when it may not run now.</returns>
+    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(
+        string tenantId, OnnxSession session, OnnxTensor[] inputs, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        if (await EnterAsync(tenantId, cancellationToken) is { } busy) return busy;
+        var place = await EnterAsync(tenantId, session, timeout, cancellationToken);
+        if (place.Problem is { } busy) return busy;
         try
         {
             using var run = new OnnxRunOptions(cancellationToken);
@@ -54,20 +80,55 @@ internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory
         }
         finally
         {
-            permits.Leave();
+            Leave(place, session);
         }
     }
 
-    private async ValueTask<Problem?> EnterAsync(string tenantId, CancellationToken cancellationToken)
+    private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var most = limits.Of(tenantId);
-        return await permits.EnterAsync(tenantId, most.WaitingPredictionsMax, cancellationToken) switch
+        var limits = _limits.Of(tenantId);
+        var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight);
+        Turn ofLong = default;
+        var isLong = _placesOfLong is not null && session.MeanTime > Long;
+        if (isLong)
         {
-            Admission.Admitted => null,
-            Admission.TenantBusy => LimitProblems.TooManyWaitingPredictions(most),
-            _ => PredictionProblems.Busy(),
-        };
+            ofLong = await _placesOfLong!.EnterAsync(tenantId, queue, timeout, cancellationToken);
+            if (ofLong.Refusal != Refusal.None) return new Place(default, default, false, ToProblem(ofLong, limits));
+            // Counted once.
+            queue = queue with { PerSecondMax = 0 };
+        }
+        Turn turn;
+        try
+        {
+            turn = await _places.EnterAsync(tenantId, queue, timeout, cancellationToken);
+        }
+        catch
+        {
+            if (isLong) _placesOfLong!.Leave(ofLong);
+            throw;
+        }
+        if (turn.Refusal == Refusal.None) return new Place(turn, ofLong, isLong, null);
+        if (isLong) _placesOfLong!.Leave(ofLong);
+        return new Place(default, default, false, ToProblem(turn, limits));
     }
+
+    private void Leave(in Place place, OnnxSession session)
+    {
+        session.Count(place.Turn.Elapsed);
+        _places.Leave(place.Turn);
+        if (place.IsLong) _placesOfLong!.Leave(place.OfLong);
+    }
+
+    private static Problem ToProblem(in Turn turn, TenantLimits limits) => turn.Refusal switch
+    {
+        Refusal.TenantFull => LimitProblems.TooManyWaitingPredictions(limits),
+        Refusal.TooOften => LimitProblems.TooManyPredictions(limits, turn.RetryAfter),
+        Refusal.TooLate => PredictionProblems.TooLate(),
+        _ => PredictionProblems.Busy(),
+    };
+
+    /// <summary>The right to run, or the problem.</summary>
+    private readonly record struct Place(Turn Turn, Turn OfLong, bool IsLong, Problem? Problem);
 
     /// <summary>A run of a model that loads can fail for what it was given; anything else is the operator's.</summary>
     public static bool IsAboutData(OnnxException failure) =>
@@ -105,7 +166,7 @@ internal sealed class PredictionRunner(RunPermits permits, TenantLimitsDirectory
             RgbImage image;
             try
             {
-                image = ImageDecoder.Decode(work.Samples.Bytes(i, 0), options.Value.ImagePixelsMax);
+                image = ImageDecoder.Decode(work.Samples.Bytes(i, 0), _options.Value.ImagePixelsMax);
             }
             catch (ImageFormatException refusal)
             {

@@ -43,6 +43,9 @@ internal readonly struct Turn
     /// <summary>When another attempt may do better.</summary>
     public TimeSpan RetryAfter { get; }
 
+    /// <summary>Ticks of <see cref="Stopwatch"/> since the turn began.</summary>
+    public long Elapsed => Stopwatch.GetTimestamp() - Start;
+
     internal FairQueue.Tenant? Tenant { get; }
 
     internal long Start { get; }
@@ -90,7 +93,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
     /// <summary>Ends a turn; the next one begins.</summary>
     public void Leave(in Turn turn)
     {
-        turn.Tenant!.Charge(Stopwatch.GetTimestamp() - turn.Start);
+        turn.Tenant!.Charge(turn.Elapsed);
         for (var state = Interlocked.Read(ref _state); state < OneWaiting;)
         {
             var seen = Interlocked.CompareExchange(ref _state, state - 1, state);

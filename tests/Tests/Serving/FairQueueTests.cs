@@ -151,8 +151,9 @@ public sealed class FairQueueTests
         var third = Enter(queue, "c").AsTask();
         Assert.False(third.IsCompleted);
         queue.Leave(running);
-        queue.Leave(await first);
+        // The one who has run already comes second.
         queue.Leave(await third);
+        queue.Leave(await first);
 
         var slow = new QueueLimits(10, PerSecondMax: 0.5);
         queue.Leave(await queue.EnterAsync("d", slow, Timeout.InfiniteTimeSpan, CancellationToken.None));

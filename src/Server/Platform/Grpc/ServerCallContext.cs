@@ -7,6 +7,7 @@ namespace Atoll.Platform.Grpc;
 internal sealed class ServerCallContext : IDisposable
 {
     private readonly HttpContext _http;
+    private readonly TimeProvider _clock;
     private readonly CancellationTokenSource? _deadline;
     private readonly CancellationTokenRegistration _aborted;
     private HeaderDictionary? _trailers;
@@ -14,6 +15,7 @@ internal sealed class ServerCallContext : IDisposable
     private ServerCallContext(HttpContext http, TimeSpan? timeout, TimeProvider clock)
     {
         _http = http;
+        _clock = clock;
         if (timeout is not { } wait)
         {
             CancellationToken = http.RequestAborted;
@@ -30,6 +32,9 @@ internal sealed class ServerCallContext : IDisposable
 
     /// <summary>When the client stops to wait, in UTC; the end of time when it does not say.</summary>
     public DateTime Deadline { get; } = DateTime.MaxValue;
+
+    /// <summary>How long the client still waits, or <see cref="Timeout.InfiniteTimeSpan"/>.</summary>
+    public TimeSpan TimeLeft => _deadline is null ? Timeout.InfiniteTimeSpan : TimeSpan.FromTicks(Math.Max(0, (Deadline - _clock.GetUtcNow().UtcDateTime).Ticks));
 
     public IHeaderDictionary RequestHeaders => _http.Request.Headers;
 

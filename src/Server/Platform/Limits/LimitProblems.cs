@@ -22,6 +22,10 @@ internal static class LimitProblems
         429, limits, nameof(TenantLimits.WaitingPredictionsMax), "As many predictions of the tenant wait as may.",
         "Try again in a moment, or send several samples in one request.") with { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    public static Problem TooManyPredictions(TenantLimits limits, TimeSpan retryAfter) => Reached(
+        429, limits, nameof(TenantLimits.PredictionsPerSecondMax), "The tenant asks for more predictions a second than it may.",
+        "Ask less often, or send several samples in one request.") with { RetryAfter = retryAfter };
+
     public static Problem ModelCacheShareFull(TenantLimits limits) => Reached(
         429, limits, nameof(TenantLimits.ModelCacheShare), "The tenant's models that are in use leave no room for this one in its share of the memory.",
         "Try again when they are not.") with { RetryAfter = TimeSpan.FromSeconds(1) };

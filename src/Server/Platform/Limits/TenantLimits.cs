@@ -41,6 +41,14 @@ internal sealed class TenantLimits
     [Range(0, 100_000)]
     public int WaitingPredictionsMax { get; set; } = 64;
 
+    /// <summary>Predictions of a tenant a second, in bursts of at most a second's worth; 0 for any number.</summary>
+    [Range(0, 1_000_000)]
+    public double PredictionsPerSecondMax { get; set; }
+
+    /// <summary>How many times the time of a tenant of weight 1 a tenant's predictions get when all want more than there is.</summary>
+    [Range(0.01, 1000)]
+    public double PredictionWeight { get; set; } = 1;
+
     /// <summary>Share of the memory for loaded models (Deployments:CacheBytesMax) that a tenant's models may take.</summary>
     [Range(0.001, 1)]
     public double ModelCacheShare { get; set; } = 0.5;

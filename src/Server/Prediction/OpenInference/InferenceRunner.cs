@@ -47,12 +47,12 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
     /// <param name="timeout">How long the caller waits for its turn and the run; null for as long as it takes.</param>
     public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken)
     {
-        if (timeout is not { } most) return await RunAsync(tenantId, tensors, cancellationToken);
+        if (timeout is not { } most) return await RunInTimeAsync(tenantId, tensors, Timeout.InfiniteTimeSpan, cancellationToken);
         using var deadline = new CancellationTokenSource(most, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await RunAsync(tenantId, tensors, either.Token);
+            return await RunInTimeAsync(tenantId, tensors, most, either.Token);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -60,12 +60,12 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         }
     }
 
-    /// <inheritdoc cref="RunAsync(string, InferTensors, TimeSpan?, CancellationToken)"/>
-    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, CancellationToken cancellationToken)
+    /// <summary>The same for a caller whose token is cancelled when the time is over; refused at once when it would be in vain.</summary>
+    public async ValueTask<Outcome<OnnxTensor[]>> RunInTimeAsync(string tenantId, InferTensors tensors, TimeSpan timeout, CancellationToken cancellationToken)
     {
         try
         {
-            var (outputs, problem) = await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, cancellationToken);
+            var (outputs, problem) = await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, timeout, cancellationToken);
             if (outputs is null || tensors.Classify(outputs) is not { } unclassified) return new Outcome<OnnxTensor[]>(outputs, problem);
             foreach (var output in outputs) output.Dispose();
             return unclassified;

@@ -43,7 +43,7 @@ internal sealed class GrpcInference(InferenceRunner runner)
 
     public async Task<InferAnswer> ModelInfer(InferMessage request, ServerCallContext context)
     {
-        var (answer, problem) = await InferAsync(request, TenantOf(context), isStream: false, context.CancellationToken);
+        var (answer, problem) = await InferAsync(request, context, isStream: false);
         return answer ?? throw new RpcException(problem!);
     }
 
@@ -53,15 +53,16 @@ internal sealed class GrpcInference(InferenceRunner runner)
         var endsAtErrors = string.Equals(context.RequestHeaders["triton_grpc_error"], "true", StringComparison.OrdinalIgnoreCase);
         while (await requests.MoveNext(context.CancellationToken))
         {
-            var (answer, problem) = await InferAsync(requests.Current, TenantOf(context), isStream: true, context.CancellationToken);
+            var (answer, problem) = await InferAsync(requests.Current, context, isStream: true);
             if (problem is not null && endsAtErrors) throw new RpcException(problem);
             using var sent = new StreamAnswer(answer, problem is null ? "" : Status.Of(problem).Detail, requests.Current.Id);
             await answers.WriteAsync(sent, context.CancellationToken);
         }
     }
 
-    private async ValueTask<Outcome<InferAnswer>> InferAsync(InferMessage request, string tenantId, bool isStream, CancellationToken cancellationToken)
+    private async ValueTask<Outcome<InferAnswer>> InferAsync(InferMessage request, ServerCallContext context, bool isStream)
     {
+        var (tenantId, cancellationToken) = (TenantOf(context), context.CancellationToken);
         var (route, missing) = await runner.FindAsync(tenantId, request.ModelName, VersionOf(request.ModelVersion), cancellationToken);
         if (route is null) return missing!;
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
@@ -69,7 +70,7 @@ internal sealed class GrpcInference(InferenceRunner runner)
         using var leased = lease;
         using var tensors = new InferTensors(route.Endpoint, lease.Session);
         if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
-        var (outputs, failure) = await runner.RunAsync(tenantId, tensors, cancellationToken);
+        var (outputs, failure) = await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken);
         if (outputs is null) return failure!;
         return new InferAnswer(route.Endpoint, route.Version.ToString(CultureInfo.InvariantCulture), request.Id, tensors, outputs) { IsFinalOfStream = isStream };
     }
