@@ -33,6 +33,10 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
             ? ValueTask.FromResult(lease)
             : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, cancellationToken);
 
+    /// <summary>Leases a version if it is in memory, for a look at it.</summary>
+    /// <param name="digest">Of its serving form.</param>
+    public bool TryPeek(string tenantId, string digest, out ModelLease lease) => _cache.TryPeek(new ModelKey(tenantId, digest), out lease);
+
     /// <summary>Loads a version before somebody asks for it.</summary>
     /// <param name="digest">Of its serving form.</param>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>

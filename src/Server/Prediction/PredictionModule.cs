@@ -47,12 +47,25 @@ internal static class PredictionModule
                 .Needs(Permissions.Predict);
             v2.MapGet(path + "/ready", DescribeModel.HandleReadyAsync).WithName($"isInferenceModel{suffix}Ready").WithSummary("200 when the model answers.")
                 .Needs(Permissions.Predict);
+            v2.MapGet(path + "/config", ModelConfig.HandleAsync).WithName($"describeInferenceModel{suffix}Config").WithSummary("How a model is served, as Triton's ModelConfig.")
+                .Needs(Permissions.Predict);
+            v2.MapGet(path + "/stats", ModelStatistics.HandleAsync).WithName($"countInferenceModel{suffix}").WithSummary("What was asked of a model since it came into memory.")
+                .Needs(Permissions.Predict);
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
                 .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""").Needs(Permissions.Predict);
         }
 
+        v2.MapGet("/models/stats", ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")
+            .Needs(Permissions.Predict);
+        v2.MapPost("/repository/index", ModelRepository.HandleIndexAsync).WithName("listInferenceModels").WithSummary("Every version of every model, as the protocol lists them.")
+            .WithExample("{}").Needs(Permissions.Predict);
+        v2.MapPost("/repository/models/{model}/load", ModelRepository.HandleLoadAsync).WithName("loadInferenceModel").WithSummary("Bring a model into memory before it is asked.")
+            .WithExample("{}").Needs(Permissions.ModelsWrite);
+        v2.MapPost("/repository/models/{model}/unload", ModelRepository.HandleUnloadAsync).WithName("unloadInferenceModel").WithSummary("Take a model out of memory; its next request loads it again.")
+            .WithExample("{}").Needs(Permissions.ModelsWrite);
+
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
-        foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}"])
+        foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}", "/repository/{**rest}"])
             v2.Map(path, OpenInferenceProblems.RefuseAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
     }
 

@@ -17,11 +17,13 @@ internal sealed class PredictionRunner
     private readonly FairQueue? _placesOfLong;
     private readonly TenantLimitsDirectory _limits;
     private readonly IOptions<PredictionOptions> _options;
+    private readonly TimeProvider _clock;
 
-    public PredictionRunner(TenantLimitsDirectory limits, IOptions<PredictionOptions> options)
+    public PredictionRunner(TenantLimitsDirectory limits, IOptions<PredictionOptions> options, TimeProvider clock)
     {
         _limits = limits;
         _options = options;
+        _clock = clock;
         var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount;
         _places = new FairQueue(runs, options.Value.WaitingMax);
         _placesOfLong = runs > 1 ? new FairQueue(runs - 1, options.Value.WaitingMax) : null;
@@ -40,6 +42,8 @@ internal sealed class PredictionRunner
     public async ValueTask<Problem?> RunAsync(
         OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
     {
+        var began = _clock.GetTimestamp();
+        var isDone = false;
         var place = await EnterAsync(plan.Route.TenantId, session, Timeout.InfiniteTimeSpan, cancellationToken);
         if (place.Problem is { } busy) return busy;
         try
@@ -53,6 +57,7 @@ internal sealed class PredictionRunner
                 _ => RunImages(session, plan, work, answer, run, cancellationToken),
             };
             if (problem is null) answer.End();
+            isDone = problem is null;
             return problem;
         }
         catch (OnnxException failure) when (IsAboutData(failure))
@@ -61,7 +66,7 @@ internal sealed class PredictionRunner
         }
         finally
         {
-            Leave(place, session);
+            Leave(place, session, isDone, began);
         }
     }
 
@@ -71,20 +76,40 @@ internal sealed class PredictionRunner
     public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(
         string tenantId, OnnxSession session, OnnxTensor[] inputs, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        var began = _clock.GetTimestamp();
+        var isDone = false;
         var place = await EnterAsync(tenantId, session, timeout, cancellationToken);
         if (place.Problem is { } busy) return busy;
         try
         {
             using var run = new OnnxRunOptions(cancellationToken);
-            return session.Run(inputs, run);
+            var outputs = RunCounted(session, inputs, session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? inputs[0].Shape[0] : 1, run);
+            isDone = true;
+            return outputs;
         }
         finally
         {
-            Leave(place, session);
+            Leave(place, session, isDone, began);
         }
     }
 
+    private OnnxTensor[] RunCounted(OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, long samples, OnnxRunOptions run)
+    {
+        var began = _clock.GetTimestamp();
+        var outputs = session.Run(inputs, run);
+        session.Statistics.AddRun(samples, _clock.GetElapsedTime(began), _clock.GetUtcNow());
+        return outputs;
+    }
+
     private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var began = _clock.GetTimestamp();
+        var place = await QueueAsync(tenantId, session, timeout, cancellationToken);
+        session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
+        return place;
+    }
+
+    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var limits = _limits.Of(tenantId);
         var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight);
@@ -112,8 +137,9 @@ internal sealed class PredictionRunner
         return new Place(default, default, false, ToProblem(turn, limits));
     }
 
-    private void Leave(in Place place, OnnxSession session)
+    private void Leave(in Place place, OnnxSession session, bool isDone, long began)
     {
+        session.Statistics.Add(isDone ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
         session.Count(place.Turn.Elapsed);
         _places.Leave(place.Turn);
         if (place.IsLong) _placesOfLong!.Leave(place.OfLong);
@@ -134,7 +160,7 @@ internal sealed class PredictionRunner
     public static bool IsAboutData(OnnxException failure) =>
         failure.Code is OnnxErrorCode.InvalidArgument or OnnxErrorCode.Fail or OnnxErrorCode.RuntimeException;
 
-    private static Problem? RunSlices(
+    private Problem? RunSlices(
         OnnxSession session, SamplePlan plan, PredictionWork work, PredictionAnswer answer, int samplesPerRun, OnnxRunOptions run)
     {
         var where = plan.OutputsOf(session);
@@ -184,10 +210,10 @@ internal sealed class PredictionRunner
         return null;
     }
 
-    private static Problem? RunOnce(
+    private Problem? RunOnce(
         OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, PredictionAnswer answer, OutputPlan where, int first, int count, OnnxRunOptions run)
     {
-        var outputs = session.Run(inputs, run);
+        var outputs = RunCounted(session, inputs, count, run);
         try
         {
             return answer.Add(outputs, where, first, count);

@@ -81,6 +81,15 @@ internal sealed class ModelCache : IAsyncDisposable
         return false;
     }
 
+    /// <summary>Leases the model if it is loaded, for a look at it: that is no use of it, which would keep it in memory.</summary>
+    public bool TryPeek(ModelKey key, out ModelLease lease)
+    {
+        lease = default;
+        if (!_models.TryGetValue(key, out var model) || !model.TryLease()) return false;
+        lease = new ModelLease(model);
+        return true;
+    }
+
     /// <summary>Forgets the model and what is known of its failures; leases that are out stay good.</summary>
     public void Remove(ModelKey key)
     {

@@ -16,5 +16,8 @@ internal readonly struct ModelLease : IDisposable
 
     public ModelSignature Signature => _model.Signature;
 
+    /// <summary>Native memory that the model takes.</summary>
+    public long Bytes => _model.Bytes;
+
     public void Dispose() => _model.Release();
 }

@@ -43,6 +43,9 @@ internal sealed unsafe class OnnxSession : IDisposable
 
     public IReadOnlyList<OnnxValueInfo> Outputs => _outputs;
 
+    /// <summary>What was asked of it; whoever runs it counts here, since only they know what a run was for.</summary>
+    public RunStatistics Statistics { get; } = new();
+
     /// <summary>Loads a model from the bytes of an <c>.onnx</c> or <c>.ort</c> file. They are not needed afterwards.</summary>
     public static OnnxSession Load(ReadOnlySpan<byte> model, OnnxSessionOptions? options = null)
     {

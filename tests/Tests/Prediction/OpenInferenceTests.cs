@@ -37,7 +37,7 @@ public sealed class OpenInferenceTests(PredictionServer server) : IClassFixture<
         var metadata = JsonNode.Parse(await anybody.GetStringAsync("/v2?test_1=1", TestContext.Current.CancellationToken))!;
         Assert.Equal("atoll", (string)metadata["name"]!);
         Assert.NotNull((string)metadata["version"]!);
-        Assert.Equal(["classification", "binary_tensor_data", "parameters"], metadata["extensions"]!.AsArray().Select(extension => (string)extension!));
+        Assert.Equal(["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"], metadata["extensions"]!.AsArray().Select(extension => (string)extension!));
     }
 
     [Fact]

@@ -9,7 +9,7 @@ internal static class DescribeServer
     public const string Name = "atoll";
 
     // Grows with what is there: clients decide by this list what they may ask for.
-    public static readonly string[] Extensions = ["classification", "binary_tensor_data", "parameters"];
+    public static readonly string[] Extensions = ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
 
     public static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
 

@@ -1,5 +1,6 @@
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Serving.Onnx;
 using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction.OpenInference;
@@ -8,11 +9,11 @@ namespace Atoll.Prediction.OpenInference;
 internal static class Infer
 {
     public static async Task HandleAsync(
-        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, CancellationToken cancellationToken)
+        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, TimeProvider clock, CancellationToken cancellationToken)
     {
         using var rented = PredictionWork.Rent();
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
-        var (response, problem) = route is null ? missing! : await AnswerAsync(context, route, runner, rented.Work, cancellationToken);
+        var (response, problem) = route is null ? missing! : await AnswerAsync(context, route, runner, clock, rented.Work, cancellationToken);
         if (response is null)
         {
             await ProblemWriter.WriteAsync(context, problem!);
@@ -23,7 +24,7 @@ internal static class Infer
     }
 
     private static async ValueTask<Outcome<InferResponse>> AnswerAsync(
-        HttpContext context, Route route, InferenceRunner runner, PredictionWork work, CancellationToken cancellationToken)
+        HttpContext context, Route route, InferenceRunner runner, TimeProvider clock, PredictionWork work, CancellationToken cancellationToken)
     {
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
         if (full is not null) return full;
@@ -32,13 +33,23 @@ internal static class Infer
         var request = new InferRequest(tensors);
         var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
         if (unread is not null) return unread;
+        var began = clock.GetTimestamp();
         using (body)
         {
             if (BodyEncoding.Split(context.Request, body.All, out var json, out var raw) is { } wrong) return wrong;
             if ((raw is { } tensor && json.IsEmpty ? request.ReadRaw(tensor) : request.Read(json, raw)) is { } problem) return problem;
         }
 
+        var input = clock.GetElapsedTime(began);
         var (outputs, failure) = await runner.RunAsync(route.TenantId, tensors, request.Timeout, cancellationToken);
-        return outputs is null ? failure! : InferResponse.Make(route, request, tensors, outputs, work);
+        if (outputs is null) return failure!;
+
+        began = clock.GetTimestamp();
+        var response = InferResponse.Make(route, request, tensors, outputs, work);
+        var output = clock.GetElapsedTime(began);
+        lease.Session.Statistics.Add(RunStatistics.Step.ComputeInput, input);
+        lease.Session.Statistics.Add(RunStatistics.Step.ComputeOutput, output);
+        lease.Session.Statistics.AddTime(RunStatistics.Step.Success, input + output);
+        return response;
     }
 }

@@ -22,6 +22,8 @@ internal static partial class OpenInferenceProblems
 
     public static Problem BodyTooLarge() => new(413, ProblemCodes.TooLarge, "The request body is too large.", "Send less, or raise Atoll:RequestBytesMax.");
 
+    public static Problem NotLoaded(int status, string code, string model, string why) => new(status, code, $"failed to load '{Short(model)}', {why}");
+
     public static Problem TimedOut() => new(503, ProblemCodes.Busy, "Request timeout expired");
 
     public static Problem NoRoom() => new(503, ProblemCodes.Busy, "There is no memory for this model now; try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
@@ -30,12 +32,17 @@ internal static partial class OpenInferenceProblems
     public static Task RefuseAsync(HttpContext context)
     {
         if (!KnownPath().IsMatch(context.Request.Path)) return ProblemWriter.WriteAsync(context, new Problem(404, ProblemCodes.NotFound, "Not Found"));
-        context.Response.Headers.Allow = context.Request.Path.Value!.TrimEnd('/').EndsWith("/infer", StringComparison.Ordinal) ? "POST" : "GET";
+        context.Response.Headers.Allow = PostPath().IsMatch(context.Request.Path) ? "POST" : "GET";
         return ProblemWriter.WriteAsync(context, new Problem(405, ProblemCodes.MethodNotAllowed, "Method Not Allowed"));
     }
 
-    [GeneratedRegex(@"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer))?/?\z", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer|config|stats))?/?\z|^/v2/repository/(index|models/[^/]+/(load|unload))/?\z",
+        RegexOptions.CultureInvariant)]
     private static partial Regex KnownPath();
+
+    [GeneratedRegex(@"/infer/?\z|^/v2/repository/", RegexOptions.CultureInvariant)]
+    private static partial Regex PostPath();
 
     private static string Short(string text) => JsonText.Shorten(text);
 }

@@ -1,0 +1,51 @@
+namespace Atoll.Serving.Onnx;
+
+/// <summary>A step that was taken so many times and took so long altogether.</summary>
+internal readonly record struct StepStatistics(long Count, long Nanoseconds);
+
+/// <summary>What was asked of a model since it came into memory. Counted without locks by many threads; read at any time, a request apart at most.</summary>
+internal sealed class RunStatistics
+{
+    /// <summary>What is counted.</summary>
+    public enum Step
+    {
+        Success,
+        Fail,
+        Queue,
+        ComputeInput,
+        ComputeInfer,
+        ComputeOutput,
+    }
+
+    private const int Steps = (int)Step.ComputeOutput + 1;
+
+    private readonly long[] _counts = new long[Steps];
+    private readonly long[] _nanoseconds = new long[Steps];
+    private long _samples;
+    private long _lastUnixMs;
+
+    /// <summary>Samples that went through the model; a run takes one or more.</summary>
+    public long Samples => Interlocked.Read(ref _samples);
+
+    /// <summary>When it was last asked; 0 when never.</summary>
+    public long LastUnixMs => Interlocked.Read(ref _lastUnixMs);
+
+    public StepStatistics this[Step step] => new(Interlocked.Read(ref _counts[(int)step]), Interlocked.Read(ref _nanoseconds[(int)step]));
+
+    public void Add(Step step, TimeSpan time)
+    {
+        Interlocked.Increment(ref _counts[(int)step]);
+        AddTime(step, time);
+    }
+
+    /// <summary>Makes steps that were counted longer.</summary>
+    public void AddTime(Step step, TimeSpan time) => Interlocked.Add(ref _nanoseconds[(int)step], time.Ticks * TimeSpan.NanosecondsPerTick);
+
+    /// <summary>Counts a run of the model.</summary>
+    public void AddRun(long samples, TimeSpan time, DateTimeOffset now)
+    {
+        Add(Step.ComputeInfer, time);
+        Interlocked.Add(ref _samples, samples);
+        Interlocked.Exchange(ref _lastUnixMs, now.ToUnixTimeMilliseconds());
+    }
+}

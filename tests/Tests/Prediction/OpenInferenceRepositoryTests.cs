@@ -1,0 +1,136 @@
+using System.Text.Json.Nodes;
+using Atoll.Deployments;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+
+namespace Atoll.Tests.Prediction;
+
+/// <summary>Configuration, statistics and the repository of the Open Inference Protocol.</summary>
+public sealed class OpenInferenceRepositoryTests(PredictionServer server) : IClassFixture<PredictionServer>
+{
+    [Fact]
+    public async Task The_configuration_is_one_from_which_clients_make_requests()
+    {
+        var text = await server.Client.GetStringAsync("/v2/models/price/config", TestContext.Current.CancellationToken);
+        Assert.Equal(
+            """
+            {"name":"price","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"all":{}},"max_batch_size":100,"input":[{"name":"rooms","data_type":"TYPE_FP32","dims":[1],"format":"FORMAT_NONE","is_shape_tensor":false,"allow_ragged_batch":false,"optional":false}],"output":[{"name":"value","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"lower","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"upper","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false}],"instance_group":[{"name":"price","kind":"KIND_CPU","count":1}],"default_model_filename":"model.onnx","parameters":{},"model_transaction_policy":{"decoupled":false}}
+            """, text);
+        Assert.Equal(text, await server.Client.GetStringAsync("/v2/models/price/versions/1/config", TestContext.Current.CancellationToken));
+
+        // An input of one dimension has no batch in front of it.
+        var intents = JsonNode.Parse(await server.Client.GetStringAsync("/v2/models/intents/config", TestContext.Current.CancellationToken))!;
+        Assert.Equal(0, (int)intents["max_batch_size"]!);
+        Assert.Equal("TYPE_STRING", (string)intents["input"]![0]!["data_type"]!);
+        Assert.Equal("[-1]", intents["input"]![0]!["dims"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Statistics_count_samples_runs_and_times_until_the_model_leaves_memory()
+    {
+        await server.RegisterAsync("counted", PredictionModels.Price());
+        var stats = await StatsAsync("/v2/models/counted/stats");
+        Assert.Equal((0, 0, 0), (Count(stats, "success"), (long)stats["inference_count"]!, (long)stats["last_inference"]!));
+
+        for (var i = 0; i < 2; i++)
+        {
+            using var answer = await PostAsync("/v2/models/counted/infer", """{"inputs":[{"name":"rooms","shape":[3,1],"datatype":"FP32","data":[1,2,3]}]}""");
+            Assert.Equal(200, (int)answer.StatusCode);
+        }
+        await server.PredictAsync("counted", """{"rows":[{"rooms":1},{"rooms":2}]}""");
+        using (var bad = await PostAsync("/v2/models/counted/infer", """{"inputs":[]}""")) Assert.Equal(400, (int)bad.StatusCode);
+
+        stats = await StatsAsync("/v2/models/counted/versions/1/stats");
+        Assert.Equal(("counted", "1"), ((string)stats["name"]!, (string)stats["version"]!));
+        Assert.Equal((8, 3), ((long)stats["inference_count"]!, (long)stats["execution_count"]!));
+        Assert.Equal((3, 0, 3, 2, 3, 2), (Count(stats, "success"), Count(stats, "fail"), Count(stats, "queue"), Count(stats, "compute_input"), Count(stats, "compute_infer"), Count(stats, "compute_output")));
+        var times = stats["inference_stats"]!;
+        Assert.True((long)times["success"]!["ns"]! >= (long)times["compute_infer"]!["ns"]! && (long)times["compute_infer"]!["ns"]! > 0);
+        var now = server.Server.Server.Services.GetRequiredService<TimeProvider>().GetUtcNow().ToUnixTimeMilliseconds();
+        Assert.InRange((long)stats["last_inference"]!, now - 600_000, now);
+        Assert.True((long)stats["memory_usage"]![0]!["byte_size"]! > 0);
+
+        var all = JsonNode.Parse(await server.Client.GetStringAsync("/v2/models/stats", TestContext.Current.CancellationToken))!["model_stats"]!.AsArray();
+        Assert.Single(all, one => (string)one!["name"]! == "counted");
+
+        using (var unload = await PostAsync("/v2/repository/models/counted/unload", """{"parameters":{"unload_dependents":false}}""")) Assert.Equal(200, (int)unload.StatusCode);
+        all = JsonNode.Parse(await server.Client.GetStringAsync("/v2/models/stats", TestContext.Current.CancellationToken))!["model_stats"]!.AsArray();
+        Assert.DoesNotContain(all, one => (string)one!["name"]! == "counted");
+        stats = await StatsAsync("/v2/models/counted/stats");
+        Assert.Equal((0, 0), (Count(stats, "success"), stats["memory_usage"]!.AsArray().Count));
+    }
+
+    [Fact]
+    public async Task The_index_lists_every_version_and_only_the_tenants_own()
+    {
+        await server.RegisterAsync("listed", PredictionModels.Constant(1));
+        await server.RegisterAsync("listed", PredictionModels.Constant(2));
+        foreach (var body in (string[])["", "{}", """{"ready":true}""", """{"ready":false}"""])
+        {
+            using var answer = await PostAsync("/v2/repository/index", body);
+            var index = JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!.AsArray();
+            Assert.Equal(
+                ["""{"name":"listed","version":"1","state":"READY","reason":""}""", """{"name":"listed","version":"2","state":"READY","reason":""}"""],
+                index.Where(row => (string)row!["name"]! == "listed").Select(row => row!.ToJsonString()));
+        }
+        var (_, other) = await server.Server.CreateTenantAsync();
+        using var theirs = await other.PostAsync("/v2/repository/index", null, TestContext.Current.CancellationToken);
+        Assert.Equal("[]", await theirs.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task Load_brings_a_model_into_memory_and_unload_takes_it_out()
+    {
+        await server.RegisterAsync("moved", PredictionModels.Constant(3));
+        foreach (var body in (string[])["", "{}", """{"parameters":{}}"""])
+        {
+            using var load = await PostAsync("/v2/repository/models/moved/load", body);
+            Assert.Equal((200, ""), ((int)load.StatusCode, await load.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+            Assert.True(await IsLoadedAsync());
+            using var unload = await PostAsync("/v2/repository/models/moved/unload", body);
+            Assert.Equal((200, ""), ((int)unload.StatusCode, await unload.Content.ReadAsStringAsync(TestContext.Current.CancellationToken)));
+            Assert.False(await IsLoadedAsync());
+        }
+        using var answer = await PostAsync("/v2/models/moved/infer", """{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP32","data":[1]}]}""");
+        Assert.Equal(200, (int)answer.StatusCode);
+
+        async Task<bool> IsLoadedAsync()
+        {
+            var services = server.Server.Server.Services;
+            var route = await services.GetRequiredService<RouteTable>().FindAsync(server.TenantId, "moved", null, TestContext.Current.CancellationToken);
+            if (!services.GetRequiredService<ServedModels>().TryPeek(server.TenantId, route!.ServingDigest, out var lease)) return false;
+            lease.Dispose();
+            return true;
+        }
+    }
+
+    [Theory]
+    [InlineData("/v2/repository/index", "{", 400, "failed to parse the request JSON buffer")]
+    [InlineData("/v2/repository/index", "[]", 400, "failed to parse the request JSON buffer")]
+    [InlineData("/v2/repository/index", """{"ready":1}""", 400, "Unable to parse 'ready'")]
+    [InlineData("/v2/repository/index", """{"a":[[[[[[[[[[[[1]]]]]]]]]]]]}""", 400, "failed to parse the request JSON buffer")]
+    [InlineData("/v2/repository/models/nobody/load", "", 404, "failed to load 'nobody', failed to poll from model repository")]
+    [InlineData("/v2/repository/models/nobody/unload", "", 404, "Request for unknown model: 'nobody' is not found")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:1/model.onnx":"AAAA"}}""", 501, "failed to load 'price', parameter 'config' is not supported")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"file:1/model.onnx":"AAAA"}}""", 501, "failed to load 'price', parameter 'file:1/model.onnx' is not supported")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"colour":1}}""", 400, "failed to load 'price', unrecognized parameter 'colour'")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":[]}""", 400, "Unable to parse 'parameters'")]
+    [InlineData("/v2/repository/models/price/unload", """{"parameters":{"unload_dependents":"no"}}""", 400, "Unable to parse 'unload_dependents'")]
+    [InlineData("/v2/repository/models/price/unload", """{"parameters":{"\ud800":1}}""", 400, "failed to parse the request JSON buffer")]
+    [InlineData("/v2/repository/models/price", "", 404, "Not Found")]
+    public async Task What_the_repository_does_not_do_is_refused_in_the_words_of_the_protocol(string path, string body, int status, string error)
+    {
+        using var answer = await PostAsync(path, body);
+        var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.True(status == (int)answer.StatusCode, text);
+        Assert.StartsWith(error, (string)JsonNode.Parse(text)!["error"]!, StringComparison.Ordinal);
+    }
+
+    private static long Count(JsonNode stats, string step) => (long)stats["inference_stats"]![step]!["count"]!;
+
+    private async Task<JsonNode> StatsAsync(string path) =>
+        Assert.Single(JsonNode.Parse(await server.Client.GetStringAsync(path, TestContext.Current.CancellationToken))!["model_stats"]!.AsArray())!;
+
+    private Task<HttpResponseMessage> PostAsync(string path, string body) =>
+        server.Client.PostAsync(path, body.Length == 0 ? null : new StringContent(body), TestContext.Current.CancellationToken);
+}
