@@ -185,13 +185,13 @@ internal static class ModelCommands
     private static Verb Import()
     {
         var model = new Argument<string>("model") { Description = "Name of the model; it is made when it does not exist." };
-        var path = new Argument<string>("file") { Description = "An .onnx file." };
+        var path = new Argument<string>("file") { Description = "An ONNX file, a model of XGBoost (.json, .ubj) or of LightGBM (.txt)." };
         var labels = new Option<string[]>("--label") { Description = "A class that the model knows, when the file does not name them; repeated in the order of the scores.", HelpName = "text" };
         var noWait = new Option<bool>("--no-wait") { Description = "Return after the upload; the import goes on at the server." };
         return new Verb(
             "import", "Make the next version of a model of a file from elsewhere.",
             new("atoll models import leads leads.onnx", "A model that another program trained"),
-            new("atoll models import leads leads.onnx --label no --label yes", "Names for its two classes"))
+            new("atoll models import leads booster.json --label no --label yes", "Trees of XGBoost, and names for the two classes"))
         {
             Details = "The server reads and tries the file in a process of its own. What it found out: atoll models report <model>.",
             Arguments = { model, path }, Options = { labels, noWait },

@@ -26,6 +26,16 @@ internal sealed record ModelFile
     public static ModelFile Read(byte[] source, IReadOnlyList<string>? labels)
     {
         if (source.Length == 0) throw new ModelRefusedException("The file is empty.");
-        return OnnxFile.Read(source, labels);
+        if (OtherKind(source) is { } other) throw new ModelRefusedException(other);
+        return XgboostFile.Read(source, labels) ?? LightGbmFile.Read(source, labels) ?? OnnxFile.Read(source, labels);
     }
+
+    /// <summary>What to do with files that people have and that are none of the known ones.</summary>
+    private static string? OtherKind(ReadOnlySpan<byte> source) =>
+        source.StartsWith("PK\x3\x4"u8) ? "The file is a zip archive, as PyTorch and Keras write them. Export the model to ONNX (torch.onnx.export, tf2onnx) and import that."
+        : source.StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'H', (byte)'D', (byte)'F']) ? "The file is HDF5, as Keras writes it. Export the model to ONNX (tf2onnx) and import that."
+        : source.StartsWith((ReadOnlySpan<byte>)[0x80]) && source.Length > 1 && source[1] is >= 2 and <= 5 ? "The file is a Python pickle, which is a program and is not run here. Export the model to ONNX (skl2onnx) and import that."
+        : source.StartsWith("binf"u8) || source.StartsWith("bs64"u8) ? "The file is of XGBoost's old binary kind. Save the model as model.ubj or model.json and import that."
+        : source.Length > 8 && source[4..8].SequenceEqual("ORTM"u8) ? "The file is ONNX Runtime's own form. Import the ONNX file from which it was made."
+        : null;
 }

@@ -59,7 +59,15 @@ internal static class ModelSplitter
         {
             throw new ModelSplitException($"It is not in ONNX's binary form: {broken.Message}");
         }
-        return new Splitting(model, extent).Run();
+        try
+        {
+            return new Splitting(model, extent).Run();
+        }
+        catch (ArgumentException odd)
+        {
+            // A node without the inputs, outputs or attributes that its operator has, or with one of them twice.
+            throw new ModelSplitException($"Its nodes are not put together as their operators demand: {odd.Message}");
+        }
     }
 
     private sealed class Splitting(ModelProto model, Extent extent)

@@ -24,6 +24,31 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
     }
 
     [Fact]
+    public async Task A_model_of_another_library_is_imported_and_predicts()
+    {
+        var file = Golden.InRepository("tests/Tests/Golden/trees/xgboost-binary.json");
+        await RunAsync("models", "import", "buyers", file, "--label", "stays", "--label", "buys");
+        Assert.Contains("buyers version 1 was made of xgboost-binary.json.", _terminal.Out);
+        await RunAsync("models", "report", "buyers");
+        Assert.Matches(@"format +xgboost-json", _terminal.Out);
+        Assert.Matches(@"written by +XGBoost 1\.7\.4", _terminal.Out);
+        Assert.Contains("shares the session of graph", _terminal.Out);
+        Assert.Contains("ai.onnx.ml.TreeEnsembleRegressor", _terminal.Out);
+        Assert.Contains("Note: Missing values are NaN.", _terminal.Out);
+        await RunAsync("models", "show", "buyers");
+        Assert.Matches(@"file +xgboost-binary\.json", _terminal.Out);
+        await RunAsync("models", "versions", "buyers");
+        Assert.Contains("xgboost-binary.json", _terminal.Out);
+        await RunAsync("predict", "buyers", "--row", "age=9", "income=9", "plan=1");
+        Assert.Contains("buys", _terminal.Out);
+        await RunAsync("promote", "buyers");
+
+        await RunAsync(1, "models", "import", "buyers", WriteLeads(3));
+        Assert.Contains("not a model that Atoll can read", _terminal.Out);
+        await RunAsync(2, "models", "import", "buyers", "no-such-file.onnx");
+    }
+
+    [Fact]
     public async Task A_table_becomes_a_model_in_production_that_predicts()
     {
         await RunAsync("datasets", "create", "leads", WriteLeads(200), "--label", "Converted");

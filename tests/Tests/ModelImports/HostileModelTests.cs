@@ -58,6 +58,23 @@ public sealed class HostileModelTests : IClassFixture<HostileModelTests.SmallSer
     }
 
     [Fact]
+    public async Task Damaged_models_end_in_a_version_or_in_words()
+    {
+        // Those that the parser lets through reach native code.
+        var (_, client) = await _server.CreateTenantAsync();
+        var rounds = Math.Max(6, ModelFileFuzzTests.Rounds / 100);
+        for (var seed = 0; seed < rounds; seed++)
+        {
+            var source = seed % 2 == 0 ? ForeignModels.DeepTree(6) : ForeignModels.ZipMap();
+            using var form = ModelImportTests.Form(ModelFileFuzzTests.Damage(source, new Random(seed)), "damaged.onnx", null);
+            using var answer = await client.PostAsync($"/api/v1/models/damaged-{seed}/versions?wait=true", form);
+            var text = await answer.Content.ReadAsStringAsync();
+            Assert.True((int)answer.StatusCode is 201 or 422, $"seed {seed}: {(int)answer.StatusCode} {text}");
+        }
+        await ServesStillAsync(client);
+    }
+
+    [Fact]
     public async Task The_process_that_tries_a_model_has_given_away_what_it_does_not_need()
     {
         if (!OperatingSystem.IsLinux()) Assert.Skip("Only Linux says what a process may do.");

@@ -77,6 +77,35 @@ public sealed class ModelImportTests(TestServer server) : IClassFixture<TestServ
     }
 
     [Fact]
+    public async Task Trees_of_another_library_answer_rows_as_the_library_does()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await ImportAsync(client, "buyers", TreeFileTests.Read("xgboost-binary"), "buyers.json", """["stays","buys"]""");
+
+        var version = (await client.GetFromJsonAsync("/api/v1/models/buyers/versions/1", AtollJson.Default.ModelVersionResponse))!;
+        Assert.Equal(["age", "income", "visits", "rate", "plan", "spent"], version.Signature.Inputs.Select(input => input.Name));
+        Assert.Equal(("import/xgboost-json", "XGBoost gbtree, 6 trees, binary:logistic"), (version.Lineage.Recipe, version.Algorithm));
+        Assert.NotEqual(version.Lineage.FileDigest, version.Digest);
+        using (var downloaded = OnnxSession.Load(await client.GetByteArrayAsync("/api/v1/models/buyers/versions/1/artifact"))) Assert.Equal(6, downloaded.Inputs.Count);
+
+        var golden = JsonNode.Parse(File.ReadAllText(Golden.InRepository("tests/Tests/Golden/trees/xgboost-binary.golden.json")))!;
+        var rows = golden["rows"]!.AsArray().Select(row => new JsonObject(row!.AsArray().Select((value, i) => KeyValuePair.Create(version.Signature.Inputs[i].Name, value?.DeepClone())))).ToList();
+
+        // A row of nothing but gaps is refused, as for every model.
+        var some = rows.Index().Where(row => row.Item.Any(value => value.Value is not null)).ToList();
+        using var answer = await client.PostAsync(
+            "/api/v1/endpoints/buyers:predict", new StringContent(new JsonObject { ["rows"] = new JsonArray([.. some.Select(row => row.Item)]) }.ToJsonString(), Encoding.UTF8, "application/json"));
+        var text = await answer.Content.ReadAsStringAsync();
+        Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+        foreach (var (prediction, row) in JsonNode.Parse(text)!["predictions"]!.AsArray().Zip(some))
+        {
+            var expected = (double)golden["predicted"]![row.Index]![0]!;
+            Assert.Equal(expected > 0.5 ? "buys" : "stays", (string)prediction!["label"]!);
+            Assert.Equal(expected, (double)prediction["labels"]!.AsArray().Single(label => (string)label!["label"]! == "buys")!["probability"]!, 1e-5);
+        }
+    }
+
+    [Fact]
     public async Task A_model_keeps_reading_what_its_versions_read()
     {
         var (_, client) = await server.CreateTenantAsync();
