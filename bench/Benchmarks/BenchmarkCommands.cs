@@ -13,6 +13,10 @@ internal static class BenchmarkCommands
             what the process takes while the model cache works at the edge of its budget
         churn
             hit rate of the model cache's policy against one that knows the future
+        cold
+            the first request to a model that is not in memory
+        density [--models 1000000]
+            what one more model in memory costs the process
         first-prediction [--models 10]
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]
@@ -55,6 +59,10 @@ internal static class BenchmarkCommands
                 return CacheBudget.Run(arguments) ? 0 : 1;
             case "churn":
                 return Churn.Run() ? 0 : 1;
+            case "cold":
+                return Cold.RunAsync().GetAwaiter().GetResult() ? 0 : 1;
+            case "density":
+                return Density.Run(arguments) ? 0 : 1;
             case "first-prediction":
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":

@@ -75,7 +75,7 @@ internal static class CacheBudget
         return [.. packs];
     }
 
-    private static long ResidentBytes()
+    internal static long ResidentBytes()
     {
         foreach (var line in File.ReadLines("/proc/self/status"))
             if (line.StartsWith("VmRSS:", StringComparison.Ordinal)) return long.Parse(line.AsSpan(6, line.Length - 8).Trim(), CultureInfo.InvariantCulture) * 1024;
