@@ -203,6 +203,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         app.UseMiddleware<FailedRequestLog>();
         app.UseExceptionHandler();
         app.UseStatusCodePages(EmptyAnswers.WriteAsync);
+        app.Use(NamedTenant.TakeAsync);
         app.UseRouting();
         app.UseMiddleware<CallerMiddleware>();
         app.UseMiddleware<KnownCharsets>();

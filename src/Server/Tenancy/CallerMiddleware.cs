@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Tenancy;
 
@@ -28,6 +30,18 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
             return;
         }
 
+        if (NamedTenant.Of(context) is { } named && named != caller.TenantName)
+        {
+            // A tenant that is there and one that is not look the same to those who may not enter it.
+            var own = caller;
+            caller = await EnterAsync(own, named, context);
+            if (caller is null)
+            {
+                await ProblemWriter.WriteAsync(context, HttpProblems.NotFound("tenant", named, $"The credential is one of the tenant '{own.TenantName}'."));
+                return;
+            }
+        }
+
         context.Features.Set(caller);
         context.RequestServices.GetRequiredService<TenantScope>().Enter(caller.TenantId);
         Activity.Current?.SetTag("tenant", caller.TenantName);
@@ -41,6 +55,15 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
             return;
         }
         await next(context);
+    }
+
+    /// <summary>The caller in the tenant that it named: only administrators of the platform work in others.</summary>
+    private static async ValueTask<Caller?> EnterAsync(Caller caller, string named, HttpContext context)
+    {
+        if (caller.TenantId != Tenant.PlatformId || !caller.Permissions.Contains(Permissions.PlatformAdminister)) return null;
+        var db = context.RequestServices.GetRequiredService<PlatformDb>();
+        var id = await db.Tenants().Where(tenant => tenant.Name == named).Select(tenant => tenant.Id).SingleOrDefaultAsync(context.RequestAborted);
+        return id is null ? null : caller with { TenantId = id, TenantName = named };
     }
 
     private async ValueTask<(Caller? Caller, Problem? Refusal)> AuthenticateAsync(HttpContext context)

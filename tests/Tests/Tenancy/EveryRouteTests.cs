@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Atoll.Platform.Security;
+using Atoll.Tenancy;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -188,6 +189,31 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
                 wrong.AddRange(await TryAsync(attacker, key, attack, new Dictionary<string, string>(_victim.Values) { ["principal"] = "own-principal" }));
         }
         Assert.Empty(wrong);
+        Assert.Equal(before, await _victim.PictureAsync());
+    }
+
+    [Theory]
+    [InlineData("path")]
+    [InlineData("header")]
+    public async Task Naming_the_victim_opens_nothing_of_it(string how)
+    {
+        var before = await _victim.PictureAsync();
+        var (_, attacker) = await _server.CreateTenantAsync();
+        if (how == "header") attacker.DefaultRequestHeaders.Add(NamedTenant.Header, _victim.Values["tenant"]);
+        var prefix = how == "path" ? $"/t/{_victim.Values["tenant"]}" : "";
+        var wrong = new List<string>();
+        var walked = 0;
+        foreach (var (key, endpoint) in Routes().Where(route => route.Key.Contains(" /v2", StringComparison.Ordinal) && Table.ContainsKey(route.Key)))
+        {
+            if (endpoint.Metadata.GetMetadata<OpenToAnybody>() is not null) continue;
+            var named = key.Replace(" /v2", $" {prefix}/v2", StringComparison.Ordinal);
+            using var answer = await SendAsync(attacker, named, Table[key], _victim.Values);
+            var text = await answer.Content.ReadAsStringAsync();
+            if (answer.StatusCode != HttpStatusCode.NotFound || !text.Contains("{\"error\":", StringComparison.Ordinal)) wrong.Add($"{named}: {(int)answer.StatusCode} {text}");
+            walked++;
+        }
+        Assert.Empty(wrong);
+        Assert.True(walked > 10, $"{walked} routes");
         Assert.Equal(before, await _victim.PictureAsync());
     }
 

@@ -105,7 +105,10 @@ internal static class OpenApiDocuments
         AddProblem(operation, "400", "The request cannot be understood or a value cannot be used.", true, context);
         AddProblem(operation, "401", "The credential is missing, unknown, revoked or expired.", !isOpen, context);
         AddProblem(operation, "403", "The caller does not have the permission.", permission is not null, context);
-        AddProblem(operation, "404", "There is no such thing in the caller's tenant.", hasPathParameter, context);
+
+        // Clients of the protocol may name a tenant in front of the path.
+        var mayNameTenant = !isOpen && refusal.Schema == InferenceErrorName;
+        AddProblem(operation, "404", "There is no such thing in the caller's tenant.", hasPathParameter || mayNameTenant, context);
         AddProblem(operation, "409", "It exists already, is in use, or somebody else changed it at the same time.", isWrite, context);
         AddProblem(operation, "413", "The body is too large.", operation.RequestBody is not null, context);
         AddProblem(operation, "415", "The body is of a type that this route does not take.", operation.RequestBody is not null, context);
