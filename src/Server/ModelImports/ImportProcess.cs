@@ -57,6 +57,7 @@ internal static class ImportProcess
     private static ImportResult Import(ImportOrder order, string folder, Action<string> stage)
     {
         stage("reading the file");
+        if (new FileInfo(order.SourcePath).Length > int.MaxValue) throw new ModelRefusedException("The file is larger than 2 GiB, which is the most that an ONNX file can have.");
         var source = File.ReadAllBytes(order.SourcePath);
         var read = ModelFile.Read(source, order.Labels);
 

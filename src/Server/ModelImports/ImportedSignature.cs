@@ -10,6 +10,7 @@ internal static class ImportedSignature
 
     public static ModelSignature Of(IReadOnlyList<OnnxValueInfo> inputs, IReadOnlyList<OnnxValueInfo> outputs, ModelFile read)
     {
+        if (read.Signature is { } said && Fits(said, inputs, outputs)) return said;
         var task = inputs.All(IsColumn) ? TaskOf(outputs, read.Labels) : null;
         return new ModelSignature
         {
@@ -34,5 +35,43 @@ internal static class ImportedSignature
         var classes = outputs.Count(output => output is { HasShape: true, Type: TensorElementType.String or TensorElementType.Int64, Shape: [-1] });
         var scores = outputs.Count(output => output is { HasShape: true, Type: TensorElementType.Float, Shape: [-1, var count] } && count == labels.Count);
         return classes == 1 && scores == 1 ? TaskKinds.Classification : null;
+    }
+
+    /// <summary>What a file says of itself is believed as far as it can be checked: everything that predictions go by.</summary>
+    private static bool Fits(ModelSignature said, IReadOnlyList<OnnxValueInfo> inputs, IReadOnlyList<OnnxValueInfo> outputs) =>
+        AreSame(said.Inputs, inputs) && AreSame(said.Outputs, outputs) && HasNoGaps(said) && FitsSamples(said.SampleType, inputs) && FitsTask(said, outputs);
+
+    private static bool AreSame(IReadOnlyList<TensorSpec> said, IReadOnlyList<OnnxValueInfo> values) =>
+        said.Count == values.Count && values.All(value => value.HasShape && said.Any(
+            spec => spec is not null && spec.Name == value.Name && spec.Datatype == Datatypes.NameOf(value.Type) && spec.Shape.SequenceEqual(value.Shape)));
+
+    private static bool HasNoGaps(ModelSignature said) =>
+        said.Inputs.Select(input => input.Values).Append(said.Labels).Append(said.Unread).Append(said.Leaks).Append(said.MissingMarkers).OfType<IReadOnlyList<string>>().All(words => words.All(word => word is not null));
+
+    private static bool FitsSamples(string sampleType, IReadOnlyList<OnnxValueInfo> inputs) => sampleType switch
+    {
+        DatasetTypes.Tabular => inputs.All(IsColumn),
+        DatasetTypes.Text => inputs is [{ Type: TensorElementType.String, Shape: [-1] }],
+        DatasetTypes.Image => inputs is [{ Type: TensorElementType.UInt8, Shape: [_, _, _, 3] }],
+        _ => false,
+    };
+
+    private static bool FitsTask(ModelSignature said, IReadOnlyList<OnnxValueInfo> outputs)
+    {
+        var labels = said.Labels?.Count ?? 0;
+        bool Has(string name, TensorElementType type, params ReadOnlySpan<long> shape)
+        {
+            foreach (var output in outputs)
+                if (output.Name == name) return output.Type == type && shape.SequenceEqual(output.Shape);
+            return false;
+        }
+        bool MayHave(string name) => outputs.All(output => output.Name != name) || Has(name, TensorElementType.Float, -1);
+        return said.Task switch
+        {
+            TaskKinds.Classification => labels > 0 && Has("label", TensorElementType.String, -1) && Has("probabilities", TensorElementType.Float, -1, labels),
+            TaskKinds.MultiLabelClassification => labels > 0 && Has("selected", TensorElementType.Bool, -1, labels) && Has("probabilities", TensorElementType.Float, -1, labels),
+            TaskKinds.Regression => Has("value", TensorElementType.Float, -1) && MayHave("lower") && MayHave("upper"),
+            _ => false,
+        };
     }
 }

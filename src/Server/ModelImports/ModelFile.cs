@@ -19,6 +19,9 @@ internal sealed record ModelFile
     /// <summary>The classes in the order of the scores.</summary>
     public IReadOnlyList<string>? Labels { get; init; }
 
+    /// <summary>What a file of Atoll's own says about its inputs and outputs; not checked yet.</summary>
+    public ModelSignature? Signature { get; init; }
+
     public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>Reads a file of any kind that is known; its content tells which.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Atoll.Contracts;
+using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Onnx.Proto;
 using Atoll.Serving.Operators;
@@ -22,7 +23,8 @@ internal static class OnnxFile
     {
         var model = Parse(source);
         Check(model);
-        var named = ClassesOf(model);
+        var signature = SignatureMetadata.Read(model);
+        var named = signature?.Labels is { } said && said.All(label => label is not null) ? said : ClassesOf(model);
         if (named is not null && labels is not null)
             throw new ModelRefusedException($"The file names its classes itself ({string.Join(", ", named.Take(NamesShown))}). Leave 'labels' out.");
         var notes = new List<string>();
@@ -33,6 +35,7 @@ internal static class OnnxFile
             Producer = model.ProducerName.Length > 0 ? $"{model.ProducerName} {model.ProducerVersion}".TrimEnd() : null,
             Algorithm = "ONNX",
             Labels = named ?? labels,
+            Signature = signature,
             Notes = notes,
         };
     }

@@ -174,7 +174,7 @@ internal sealed partial class RunModelImport(
     }
 
     /// <summary>Reads what the process left. Were it taken over by a model, a link could make us read a file of the server.</summary>
-    private static async Task<byte[]> ReadAsync(string work, string name, long bytesMax, CancellationToken cancellationToken)
+    internal static async Task<byte[]> ReadAsync(string work, string name, long bytesMax, CancellationToken cancellationToken)
     {
         var file = new FileInfo(Path.Combine(work, name));
         if (!file.Exists || file.LinkTarget is not null || file.Length > bytesMax) throw Tampered();
@@ -182,7 +182,7 @@ internal sealed partial class RunModelImport(
     }
 
     /// <summary>Others may share the graph by its digest, so the digest must be the graph's own.</summary>
-    private static void CheckPack(byte[] bytes, string? graphDigest)
+    internal static void CheckPack(byte[] bytes, string? graphDigest)
     {
         try
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Datasets;
+using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
 using Atoll.Training.Evaluation;
@@ -60,18 +61,19 @@ internal static class TrainingProcess
         if (serving.GraphDigest is null) report.Log($"The model is served from a session of its own: {serving.Reason}");
         var evaluation = Evaluate(serving, session => evaluate(session, trained.Signature));
         report.Progress("evaluating", 1);
-        File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Model), trained.Onnx);
+        var signature = trained.Signature with
+        {
+            Inputs = [.. trained.Signature.Inputs.Select(input => AsWritten(input, manifest))],
+            Unread = UnreadColumns(manifest, trained.Signature),
+            MissingMarkers = manifest.MissingMarkers,
+        };
+        File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Model), SignatureMetadata.Write(trained.Onnx, signature));
         File.WriteAllBytes(Path.Combine(folder, TrainingFiles.Serving), serving.ToBytes());
         return new TrainingResult
         {
             GraphDigest = serving.GraphDigest,
             Algorithm = trained.Algorithm,
-            Signature = trained.Signature with
-            {
-                Inputs = [.. trained.Signature.Inputs.Select(input => AsWritten(input, manifest))],
-                Unread = UnreadColumns(manifest, trained.Signature),
-                MissingMarkers = manifest.MissingMarkers,
-            },
+            Signature = signature,
             Report = new ModelReportResponse
             {
                 Evaluation = evaluation,
