@@ -6,28 +6,8 @@
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-root=$(CDPATH='' cd -- "$here/../../.." && pwd)
 [ $# -gt 0 ] || set -- python node
-
-work=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server"; rm -rf "$work"' EXIT
-
-"$root/atoll" --version >/dev/null
-"$root/atoll" serve --Atoll:Data="$work/data" --Atoll:Urls=http://127.0.0.1:0 >"$work/log" 2>&1 &
-server=$!
-while ! grep -q 'atl_' "$work/log"; do
-    kill -0 "$server" 2>/dev/null || { cat "$work/log"; server=; exit 1; }
-    sleep 0.2
-done
-ATOLL_SERVER=$(grep -o 'http://127.0.0.1:[0-9]*' "$work/log" | head -n 1)
-ATOLL_KEY=$(grep -o 'atl_[0-9a-zA-Z]*' "$work/log" | head -n 1)
-export ATOLL_SERVER ATOLL_KEY
-
-# A model of one number and one text, learned in seconds.
-awk 'BEGIN { print "size,colour,kind"; for (i = 0; i < 400; i++) { c = i % 2 ? "red" : "blue"; print i % 20 "," c "," ((i % 20 > 9) != (i % 17 == 0) ? "large" : "small") } }' >"$work/things.csv"
-"$root/atoll" datasets create things "$work/things.csv" --label kind >"$work/cli" 2>&1 || { cat "$work/cli"; exit 1; }
-"$root/atoll" train things --follow >"$work/cli" 2>&1 || { cat "$work/cli"; exit 1; }
+. "$here/../serve.sh"
 
 proto=$root/src/Server
 mkdir "$work/proto"
