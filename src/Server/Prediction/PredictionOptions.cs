@@ -28,4 +28,8 @@ internal sealed class PredictionOptions
     /// <summary>Requests that may wait until they can run; the next one is refused at once.</summary>
     [Range(0, 100_000)]
     public int WaitingMax { get; set; } = 256;
+
+    /// <summary>Seconds after which a run of a model is stopped; a request of many rows has several runs.</summary>
+    [Range(1, 86_400)]
+    public int RunSecondsMax { get; set; } = 60;
 }

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Options;
 namespace Atoll.Prediction;
 
 /// <summary>Runs a loaded model over the samples of a request, in slices that keep memory small, when its turn has come.</summary>
-internal sealed class PredictionRunner
+internal sealed class PredictionRunner : IDisposable
 {
     // A request that takes longer than this may not have the last place, so that short ones never wait for long ones only.
     private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
@@ -18,12 +18,14 @@ internal sealed class PredictionRunner
     private readonly TenantLimitsDirectory _limits;
     private readonly IOptions<PredictionOptions> _options;
     private readonly TimeProvider _clock;
+    private readonly RunWatch _watch;
 
     public PredictionRunner(TenantLimitsDirectory limits, IOptions<PredictionOptions> options, TimeProvider clock)
     {
         _limits = limits;
         _options = options;
         _clock = clock;
+        _watch = new RunWatch(TimeSpan.FromSeconds(options.Value.RunSecondsMax), clock);
         var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount;
         _places = new FairQueue(runs, options.Value.WaitingMax);
         _placesOfLong = runs > 1 ? new FairQueue(runs - 1, options.Value.WaitingMax) : null;
@@ -32,6 +34,8 @@ internal sealed class PredictionRunner
         ThreadPool.GetMinThreads(out var workers, out var completions);
         ThreadPool.SetMinThreads(Math.Max(workers, runs + Environment.ProcessorCount), completions);
     }
+
+    public void Dispose() => _watch.Dispose();
 
     private const int RowsPerRun = 1024;
 
@@ -96,9 +100,29 @@ internal sealed class PredictionRunner
     private OnnxTensor[] RunCounted(OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, long samples, OnnxRunOptions run)
     {
         var began = _clock.GetTimestamp();
-        var outputs = session.Run(inputs, run);
+        var outputs = RunWatched(session, inputs, run);
         session.Statistics.AddRun(samples, _clock.GetElapsedTime(began), _clock.GetUtcNow());
         return outputs;
+    }
+
+    private OnnxTensor[] RunWatched(OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions run)
+    {
+        var isEnded = false;
+        _watch.Begin(run);
+        try
+        {
+            return session.Run(inputs, run);
+        }
+        catch (OperationCanceledException)
+        {
+            isEnded = true;
+            if (!_watch.End(run)) throw;
+            throw new OnnxException(OnnxErrorCode.Fail, $"it took more than {_options.Value.RunSecondsMax} seconds and was stopped (Prediction:RunSecondsMax).");
+        }
+        finally
+        {
+            if (!isEnded) _watch.End(run);
+        }
     }
 
     private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)

@@ -60,6 +60,22 @@ internal static class ForeignModels
         return graph.ToBytes();
     }
 
+    /// <summary>A loop that takes as many turns as its input says: harmless until somebody asks for many.</summary>
+    public static byte[] LoopOfInput()
+    {
+        var graph = new OnnxGraphBuilder("turns");
+        var turns = graph.Input("turns", TensorElementType.Int64, 1);
+        var body = new OnnxGraphBuilder("body");
+        body.Input("i", TensorElementType.Int64);
+        body.Input("go_in", TensorElementType.Bool);
+        body.Input("v_in", TensorElementType.Float);
+        body.Output("go_out", body.Node("Identity", ["go_in"]), TensorElementType.Bool);
+        body.Output("v_out", body.Node("Sin", ["v_in"]), TensorElementType.Float);
+        var made = graph.Node("", "Loop", [graph.Node("Squeeze", [turns]), graph.Scalar("go", true), graph.Scalar("v", 1f)], 1, body.ToBody("body", graph))[0];
+        graph.Output("y", made, TensorElementType.Float);
+        return graph.ToBytes();
+    }
+
     /// <summary>A tensor that doubles again and again: a few hundred bytes of model, any amount of memory.</summary>
     public static byte[] MemoryBomb(int doublings = 40)
     {

@@ -45,6 +45,20 @@ public sealed class HostileModelTests : IClassFixture<HostileModelTests.SmallSer
     }
 
     [Fact]
+    public async Task A_model_that_never_ends_for_certain_inputs_is_stopped_when_they_come()
+    {
+        var (_, client) = await _server.CreateTenantAsync();
+        await ModelImportTests.ImportAsync(client, "turns", ForeignModels.LoopOfInput());
+        await ModelImportTests.InferAsync(client, "turns", """{"inputs":[{"name":"turns","datatype":"INT64","shape":[1],"data":[3]}]}""");
+
+        using var endless = new StringContent("""{"inputs":[{"name":"turns","datatype":"INT64","shape":[1],"data":[9000000000000000000]}]}""");
+        using var answer = await client.PostAsync("/v2/models/turns/infer", endless);
+        Assert.Equal(System.Net.HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Contains("took more than 1 seconds", await answer.Content.ReadAsStringAsync());
+        await ModelImportTests.InferAsync(client, "turns", """{"inputs":[{"name":"turns","datatype":"INT64","shape":[1],"data":[3]}]}""");
+    }
+
+    [Fact]
     public async Task A_cut_or_damaged_file_is_refused()
     {
         var (_, client) = await _server.CreateTenantAsync();
@@ -134,7 +148,7 @@ public sealed class HostileModelTests : IClassFixture<HostileModelTests.SmallSer
     /// <summary>A server that gives imports little.</summary>
     public sealed class SmallServer : IAsyncLifetime
     {
-        internal TestServer Server { get; } = new() { Settings = ["--ModelImports:MemoryMegabytesMax=400", "--ModelImports:Slots=2"] };
+        internal TestServer Server { get; } = new() { Settings = ["--ModelImports:MemoryMegabytesMax=400", "--Prediction:RunSecondsMax=1", "--ModelImports:Slots=2"] };
 
         public ValueTask InitializeAsync() => Server.InitializeAsync();
 

@@ -1,0 +1,29 @@
+using Atoll.Prediction;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Tests.Prediction;
+
+public sealed class RunWatchTests
+{
+    [Fact]
+    public void Only_runs_that_take_too_long_are_stopped()
+    {
+        var clock = new VirtualClock();
+        using var watch = new RunWatch(TimeSpan.FromSeconds(10), clock);
+        using var early = new OnnxRunOptions(TestContext.Current.CancellationToken);
+        using var late = new OnnxRunOptions(TestContext.Current.CancellationToken);
+        using var ended = new OnnxRunOptions(TestContext.Current.CancellationToken);
+        watch.Begin(early);
+        watch.Begin(ended);
+        clock.Advance(TimeSpan.FromSeconds(6));
+        watch.Begin(late);
+        Assert.False(watch.End(ended));
+        clock.Advance(TimeSpan.FromSeconds(6));
+
+        Assert.Equal((true, false, false), (early.IsTerminated, late.IsTerminated, ended.IsTerminated));
+        Assert.True(watch.End(early));
+        Assert.False(watch.End(late));
+        clock.Advance(TimeSpan.FromSeconds(60));
+        Assert.Equal((false, false), (late.IsTerminated, ended.IsTerminated));
+    }
+}
