@@ -4,6 +4,7 @@ using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Onnx.Proto;
 using Atoll.Serving.Operators;
+using Atoll.Serving.Splitting;
 using Google.Protobuf;
 
 namespace Atoll.ModelImports;
@@ -126,19 +127,9 @@ internal static class OnnxFile
     /// <summary>Takes out the operator that makes maps of probabilities: the tensor that it reads has them all.</summary>
     private static bool WithoutZipMap(ModelProto model, List<string> notes)
     {
-        var changed = false;
-        foreach (var node in model.Graph.Node)
-        {
-            if (node is not { OpType: "ZipMap", Domain: Ml, Input.Count: 1, Output.Count: 1 } || model.Graph.Output.FirstOrDefault(output => output.Name == node.Output[0]) is not { } output) continue;
-            var classes = node.Attribute.Sum(attribute => attribute.Name.StartsWith("classlabels", StringComparison.Ordinal) ? attribute.Strings.Count + attribute.Ints.Count : 0);
-            node.OpType = "Identity";
-            node.Domain = "";
-            node.Attribute.Clear();
-            var shape = new TensorShapeProto { Dim = { new TensorShapeProto.Types.Dimension { DimParam = "N" }, new TensorShapeProto.Types.Dimension { DimValue = classes } } };
-            output.Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = (int)TensorElementType.Float, Shape = shape } };
-            notes.Add($"The output '{output.Name}' was a list of maps (ZipMap); it is served as a tensor of {classes} probabilities a row, in the order of the classes.");
-            changed = true;
-        }
-        return changed;
+        var labels = ZipMaps.Remove(model);
+        foreach (var (output, names) in labels)
+            notes.Add($"The output '{output}' was a list of maps (ZipMap); it is served as a tensor of {names.Count} probabilities a row, in the order of the classes.");
+        return labels.Count > 0;
     }
 }

@@ -8,7 +8,6 @@ internal static class ServingForm
     /// <exception cref="OnnxException">ONNX Runtime cannot load the model at all.</exception>
     public static ServingPack Make(ReadOnlySpan<byte> model, CancellationToken cancellationToken)
     {
-        model = ZipMaps.Remove(model, out _);
         var optimised = OnnxOptimizer.Optimize(model);
         using var whole = OnnxSession.Load(optimised, new OnnxSessionOptions { Optimized = true });
         var reason = "";

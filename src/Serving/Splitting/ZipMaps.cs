@@ -1,7 +1,6 @@
 using System.Globalization;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Onnx.Proto;
-using Google.Protobuf;
 
 namespace Atoll.Serving.Splitting;
 
@@ -16,26 +15,12 @@ internal static class ZipMaps
     // Any version has Identity; for models without an operator of the standard set.
     private const int StandardVersion = 13;
 
-    /// <summary>The model without such outputs; the same bytes when there are none.</summary>
-    /// <param name="labels">The labels of each output that became a tensor, in the order of its last dimension.</param>
-    public static ReadOnlySpan<byte> Remove(ReadOnlySpan<byte> model, out IReadOnlyDictionary<string, IReadOnlyList<string>> labels)
+    /// <summary>Changes the model. What is left alone are maps that the model uses itself, and those whose labels do not fit.</summary>
+    /// <returns>The labels of each output that became a tensor, in the order of its last dimension.</returns>
+    public static IReadOnlyDictionary<string, IReadOnlyList<string>> Remove(ModelProto model)
     {
-        var found = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
-        labels = found;
-
-        // Most models are not read for this.
-        if (model.IndexOf("ZipMap"u8) < 0) return model;
-        ModelProto parsed;
-        try
-        {
-            parsed = ModelProto.Parser.ParseFrom(model.ToArray());
-        }
-        catch (InvalidProtocolBufferException)
-        {
-            // The one who loads it says what is wrong with it.
-            return model;
-        }
-        if (parsed.Graph is not { } graph) return model;
+        var labels = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        if (model.Graph is not { } graph) return labels;
         foreach (var node in graph.Node)
         {
             if (node is not { OpType: "ZipMap", Domain: Ml, Input.Count: 1, Output.Count: 1 }) continue;
@@ -43,15 +28,14 @@ internal static class ZipMaps
             var keys = KeysOf(node);
             if (output?.Type?.SequenceType is null || keys.Length == 0 || graph.Node.Any(other => other.Input.Contains(output.Name))) continue;
             if (TypeOf(graph, node.Input[0], keys.Length) is not { } type) continue;
-            found[output.Name] = keys;
+            labels[output.Name] = keys;
             output.Type = type;
             node.OpType = "Identity";
             node.Domain = "";
             node.Attribute.Clear();
         }
-        if (found.Count == 0) return model;
-        if (parsed.OpsetImport.All(set => set.Domain != "")) parsed.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = StandardVersion });
-        return parsed.ToByteArray();
+        if (labels.Count > 0 && model.OpsetImport.All(set => set.Domain != "")) model.OpsetImport.Add(new OperatorSetIdProto { Domain = "", Version = StandardVersion });
+        return labels;
     }
 
     private static string[] KeysOf(NodeProto node)

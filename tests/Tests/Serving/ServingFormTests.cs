@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Onnx.Proto;
 using Atoll.Serving.Splitting;
 using Atoll.Tests.Training.Images;
 using Atoll.Tests.Training.Tabular;
@@ -7,6 +8,7 @@ using Atoll.Training;
 using Atoll.Training.Images;
 using Atoll.Training.Tabular;
 using Atoll.Training.Text;
+using Google.Protobuf;
 using Xunit;
 
 namespace Atoll.Tests.Serving;
@@ -73,9 +75,10 @@ public sealed class ServingFormTests
         var plain = graph.ToBytes();
         var zipped = TestModels.WithZipMap(plain, outputs[1], "output_probability", isText);
 
-        _ = ZipMaps.Remove(zipped, out var labels);
+        var model = ModelProto.Parser.ParseFrom(zipped);
+        var labels = ZipMaps.Remove(model);
         Assert.Equal(isText ? ["seven", "eight", "nine"] : ["7", "8", "9"], labels["output_probability"]);
-        var pack = ServingForm.Make(zipped, CancellationToken.None);
+        var pack = ServingForm.Make(model.ToByteArray(), CancellationToken.None);
         using var served = OnnxSession.Load(pack.Graph.Span, new OnnxSessionOptions { Optimized = true });
         Assert.Equal(["Int64 [N]", "Float [N, 3]"], served.Outputs.Select(output => output.Describe()));
 
@@ -92,11 +95,20 @@ public sealed class ServingFormTests
     public void Maps_that_do_not_fit_to_their_labels_or_are_no_outputs_are_left_alone()
     {
         // Its labels are two, its input has three.
-        var model = TestModels.ZipMap(classes: 3);
-        Assert.True(ZipMaps.Remove(model, out var labels) == model);
-        Assert.Empty(labels);
-        Assert.True(ZipMaps.Remove([.. "ZipMap, but not a model"u8], out _).SequenceEqual("ZipMap, but not a model"u8));
-        Assert.Equal("x", OnnxSession.Load(ZipMaps.Remove(TestModels.ZipMap(), out _)).Inputs[0].Name);
+        var unfit = ModelProto.Parser.ParseFrom(TestModels.ZipMap(classes: 3));
+        Assert.Empty(ZipMaps.Remove(unfit));
+        Assert.Equal("ZipMap", unfit.Graph.Node[0].OpType);
+
+        var used = ModelProto.Parser.ParseFrom(TestModels.ZipMap());
+        used.Graph.Node.Add(new NodeProto { OpType = "SequenceLength", Input = { used.Graph.Output[0].Name }, Output = { "length" } });
+        Assert.Empty(ZipMaps.Remove(used));
+
+        // A model without operators of the standard set gets it.
+        var sound = ModelProto.Parser.ParseFrom(TestModels.ZipMap());
+        sound.OpsetImport.Remove(sound.OpsetImport.FirstOrDefault(set => set.Domain.Length == 0));
+        Assert.Equal(["0", "1"], Assert.Single(ZipMaps.Remove(sound)).Value);
+        using var session = OnnxSession.Load(sound.ToByteArray());
+        Assert.Equal(OnnxValueKind.Tensor, session.Outputs[0].Kind);
     }
 
     [Fact]
