@@ -35,7 +35,7 @@ internal static class PredictionModule
     public static void MapOpenInference(this IEndpointRouteBuilder app)
     {
         var v2 = app.MapGroup("/v2").WithTags("Open Inference Protocol");
-        v2.MapGet("", (Delegate)DescribeServer.Handle).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
+        v2.MapGet("", DescribeServer.HandleAsync).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
             .ForAnybody("names only the product");
         v2.MapGet("/health/live", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
             .ForAnybody("says only that the process lives");
@@ -76,7 +76,7 @@ internal static class PredictionModule
         var grpc = app.MapGrpcService<GrpcInference>(OpenInferenceGrpcReflection.Descriptor.FindTypeByName<ServiceDescriptor>("GRPCInferenceService"));
         grpc.Unary<ServerLiveRequest, ServerLiveResponse>("ServerLive", (_, _, _) => Task.FromResult(new ServerLiveResponse { Live = true })).ForAnybody(Reason);
         grpc.Unary<ServerReadyRequest, ServerReadyResponse>("ServerReady", (_, _, _) => Task.FromResult(new ServerReadyResponse { Ready = true })).ForAnybody(Reason);
-        grpc.Unary<ServerMetadataRequest, ServerMetadataResponse>("ServerMetadata", (_, _, _) => Task.FromResult(GrpcInference.DescribeServer())).ForAnybody("names only the product");
+        grpc.Unary<ServerMetadataRequest, ServerMetadataResponse>("ServerMetadata", (service, _, _) => Task.FromResult(service.DescribeServer())).ForAnybody("names only the product");
         grpc.Unary<ModelReadyRequest, ModelReadyResponse>("ModelReady", (service, request, call) => service.ModelReady(request, call)).Needs(Permissions.Predict);
         grpc.Unary<ModelMetadataRequest, ModelMetadataResponse>("ModelMetadata", (service, request, call) => service.ModelMetadata(request, call)).Needs(Permissions.Predict);
         grpc.Unary("ModelInfer", InferMessage.Read, GrpcInference.Answers, (service, request, call) => service.ModelInfer(request, call)).Needs(Permissions.Predict);

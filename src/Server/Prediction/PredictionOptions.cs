@@ -5,6 +5,10 @@ namespace Atoll.Prediction;
 /// <summary>Bounds of predictions, section <c>Prediction</c>.</summary>
 internal sealed class PredictionOptions
 {
+    /// <summary>What the server calls itself in the Open Inference Protocol; some clients go on only with `triton`.</summary>
+    [Required(AllowEmptyStrings = false)]
+    public string ServerName { get; set; } = "atoll";
+
     /// <summary>Rows or texts of one request.</summary>
     [Range(1, 10_000_000)]
     public int SamplesMax { get; set; } = 10_000;

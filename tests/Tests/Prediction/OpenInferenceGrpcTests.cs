@@ -38,6 +38,18 @@ public sealed class OpenInferenceGrpcTests(PredictionServer server) : IClassFixt
         var metadata = (await anybody.CallAsync<ServerMetadataResponse>(Service + "ServerMetadata", new ServerMetadataRequest())).Response!;
         Assert.Equal("atoll", metadata.Name);
         Assert.NotEmpty(metadata.Version);
+        Assert.Equal(["parameters"], metadata.Extensions);
+    }
+
+    [Fact]
+    public async Task A_raw_bool_that_is_neither_0_nor_1_becomes_1_before_native_code_sees_it()
+    {
+        await server.RegisterAsync("grpc-flag", PredictionModels.Echo(("b", TensorElementType.Bool, "BOOL")));
+        var response = await InferAsync(new ModelInferRequest
+        {
+            ModelName = "grpc-flag", Inputs = { new InputTensor { Name = "b", Datatype = "BOOL", Shape = { 1, 2 } } }, RawInputContents = { ByteString.CopyFrom(0xFF, 0) },
+        });
+        Assert.Equal([1, 0], Assert.Single(response.RawOutputContents).ToByteArray());
     }
 
     [Fact]

@@ -41,6 +41,15 @@ public sealed class OpenInferenceTests(PredictionServer server) : IClassFixture<
     }
 
     [Fact]
+    public async Task The_server_is_called_as_its_operator_says()
+    {
+        await using var named = new TestServer { Settings = ["--Prediction:ServerName=triton"] };
+        await named.InitializeAsync();
+        using var anybody = named.ClientFor(null);
+        Assert.Equal("triton", (string)JsonNode.Parse(await anybody.GetStringAsync("/v2", TestContext.Current.CancellationToken))!["name"]!);
+    }
+
+    [Fact]
     public async Task Model_metadata_tells_names_datatypes_and_shapes()
     {
         var text = await server.Client.GetStringAsync("/v2/models/churn?x=1", TestContext.Current.CancellationToken);

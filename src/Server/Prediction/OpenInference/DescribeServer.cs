@@ -1,24 +1,23 @@
 using System.Reflection;
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>Tells what server this is and that it is there.</summary>
 internal static class DescribeServer
 {
-    public const string Name = "atoll";
-
     // Grows with what is there: clients decide by this list what they may ask for.
-    public static readonly string[] Extensions = ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
+    private static readonly string[] Extensions = ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
 
     public static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
 
-    public static async Task Handle(HttpContext context)
+    public static async Task HandleAsync(HttpContext context, IOptions<PredictionOptions> options)
     {
         context.Response.ContentType = "application/json";
         await using var json = new Utf8JsonWriter(context.Response.BodyWriter);
         json.WriteStartObject();
-        json.WriteString("name"u8, Name);
+        json.WriteString("name"u8, options.Value.ServerName);
         json.WriteString("version"u8, Version);
         json.WriteStartArray("extensions"u8);
         foreach (var extension in Extensions) json.WriteStringValue(extension);

@@ -5,18 +5,22 @@ using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Prediction.OpenInference.Grpc;
 
 /// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
-internal sealed class GrpcInference(InferenceRunner runner)
+internal sealed class GrpcInference(InferenceRunner runner, IOptions<PredictionOptions> options)
 {
+    // Grows with what is there over gRPC.
+    private static readonly string[] Extensions = ["parameters"];
+
     public static Serializer<InferAnswer> Answers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
     public static Serializer<StreamAnswer> StreamAnswers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
-    public static ServerMetadataResponse DescribeServer() =>
-        new() { Name = OpenInference.DescribeServer.Name, Version = OpenInference.DescribeServer.Version, Extensions = { OpenInference.DescribeServer.Extensions } };
+    public ServerMetadataResponse DescribeServer() =>
+        new() { Name = options.Value.ServerName, Version = OpenInference.DescribeServer.Version, Extensions = { Extensions } };
 
     /// <summary>A model that is known is ready; it is loaded when it is first asked. One that is not known is not an error here.</summary>
     public async Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context)

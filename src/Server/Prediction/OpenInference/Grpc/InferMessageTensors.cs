@@ -57,7 +57,7 @@ internal static class InferMessageTensors
         if (hasContents)
             return OpenInferenceProblems.Invalid($"contents field must not be specified when using raw_input_contents for '{name}' for model '{tensors.Model}'");
         return position < message.RawInputs.Count
-            ? ReadRaw(message.RawInputs[position], tensors, index, count, shape)
+            ? RawTensor.Read(message.RawInputs[position], tensors, index, count, shape)
             : OpenInferenceProblems.Invalid($"unable to find data for input tensor '{name}' for model '{tensors.Model}' in request");
     }
 
@@ -111,56 +111,6 @@ internal static class InferMessageTensors
     {
         if (rank < dimensions.Length) dimensions[rank] = dimension;
         rank++;
-    }
-
-    private static Problem? ReadRaw(ReadOnlySequence<byte> raw, InferTensors tensors, int index, long count, ReadOnlySpan<long> shape)
-    {
-        var input = tensors.Session.Inputs[index];
-        if (input.Type == TensorElementType.String) return ReadRawStrings(raw, tensors, index, count, shape);
-        var expected = Math.BigMul(count, TensorElements.Size(input.Type), out var low) == 0 && low >= 0 ? low : long.MaxValue;
-        if (raw.Length != expected)
-            return OpenInferenceProblems.Invalid($"input byte size mismatch for input '{input.Name}' for model '{tensors.Model}'. Expected {expected}, got {raw.Length}");
-        raw.CopyTo(tensors.Allocate(index, shape).Bytes());
-        return null;
-    }
-
-    private static Problem? ReadRawStrings(ReadOnlySequence<byte> raw, InferTensors tensors, int index, long count, ReadOnlySpan<long> shape)
-    {
-        var input = tensors.Session.Inputs[index].Name;
-
-        // Memory is not given for elements that cannot follow.
-        if (count > raw.Length / sizeof(int))
-            return OpenInferenceProblems.Invalid($"unexpected number of string elements for inference input '{input}', expecting {count} but the data holds {raw.Length} bytes");
-        var tensor = tensors.Allocate(index, shape);
-        var reader = new SequenceReader<byte>(raw);
-        for (var i = 0; !reader.End; i++)
-        {
-            if (i == count) return OpenInferenceProblems.Invalid($"unexpected number of string elements {i + 1} for inference input '{input}', expecting {count}");
-            if (!reader.TryReadLittleEndian(out int length))
-                return OpenInferenceProblems.Invalid($"incomplete string length indicator for inference input '{input}', expecting 4 bytes but only {reader.Remaining} bytes available");
-            if ((uint)length > reader.Remaining || !reader.TryReadExact(length, out var text))
-                return OpenInferenceProblems.Invalid($"incomplete string data for inference input '{input}', expecting string of length {(uint)length} but only {reader.Remaining} bytes available");
-            SetUtf8(tensor, i, text);
-            if (i + 1 < count && reader.End)
-                return OpenInferenceProblems.Invalid($"unexpected number of string elements {i + 1} for inference input '{input}', expecting {count}");
-        }
-        return null;
-    }
-
-    private static void SetUtf8(OnnxTensor tensor, int index, in ReadOnlySequence<byte> text)
-    {
-        // A new tensor holds empty texts.
-        if (text.IsEmpty) return;
-        if (text.IsSingleSegment)
-        {
-            tensor.SetUtf8(index, text.FirstSpan);
-            return;
-        }
-        var length = (int)text.Length;
-        var bytes = ArrayPool<byte>.Shared.Rent(length);
-        text.CopyTo(bytes);
-        tensor.SetUtf8(index, bytes.AsSpan(0, length));
-        ArrayPool<byte>.Shared.Return(bytes);
     }
 
     /// <summary>Reads the typed form: once to count, once to fill.</summary>
@@ -275,7 +225,7 @@ internal static class InferMessageTensors
 
         private void Put(in ReadOnlySequence<byte> text)
         {
-            if (tensor is not null) SetUtf8(tensor, (int)Count, text);
+            if (tensor is not null) RawTensor.SetUtf8(tensor, (int)Count, text);
             Count++;
         }
 
