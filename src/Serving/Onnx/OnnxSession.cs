@@ -18,6 +18,9 @@ internal sealed unsafe class OnnxSession : IDisposable
     private readonly OnnxValueInfo[] _inputs;
     private readonly OnnxValueInfo[] _outputs;
     private readonly OrtWeightsHandle? _weights;
+
+    // Made at the first run: most of many models are never asked.
+    private RunStatistics? _statistics;
     private long _meanTicks;
 
     private OnnxSession(OnnxSession graph, OnnxValueInfo[] inputs, OnnxValueInfo[] outputs, OrtWeightsHandle weights)
@@ -44,7 +47,7 @@ internal sealed unsafe class OnnxSession : IDisposable
     public IReadOnlyList<OnnxValueInfo> Outputs => _outputs;
 
     /// <summary>What was asked of it; whoever runs it counts here, since only they know what a run was for.</summary>
-    public RunStatistics Statistics { get; } = new();
+    public RunStatistics Statistics => _statistics ?? Interlocked.CompareExchange(ref _statistics, new RunStatistics(), null) ?? _statistics!;
 
     /// <summary>Loads a model from the bytes of an <c>.onnx</c> or <c>.ort</c> file. They are not needed afterwards.</summary>
     public static OnnxSession Load(ReadOnlySpan<byte> model, OnnxSessionOptions? options = null)

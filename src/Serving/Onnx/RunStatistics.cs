@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Atoll.Serving.Onnx;
 
 /// <summary>A step that was taken so many times and took so long altogether.</summary>
@@ -19,8 +21,8 @@ internal sealed class RunStatistics
 
     private const int Steps = (int)Step.ComputeOutput + 1;
 
-    private readonly long[] _counts = new long[Steps];
-    private readonly long[] _nanoseconds = new long[Steps];
+    private Numbers _counts;
+    private Numbers _nanoseconds;
     private long _samples;
     private long _lastUnixMs;
 
@@ -47,5 +49,12 @@ internal sealed class RunStatistics
         Add(Step.ComputeInfer, time);
         Interlocked.Add(ref _samples, samples);
         Interlocked.Exchange(ref _lastUnixMs, now.ToUnixTimeMilliseconds());
+    }
+
+    /// <summary>A number for each step, without an object of its own: a million models may be in memory.</summary>
+    [InlineArray(Steps)]
+    private struct Numbers
+    {
+        private long _first;
     }
 }
