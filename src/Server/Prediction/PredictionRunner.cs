@@ -14,7 +14,6 @@ internal sealed class PredictionRunner : IDisposable
     private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
 
     private readonly FairQueue _places;
-    private readonly FairQueue? _placesOfLong;
     private readonly TenantLimitsDirectory _limits;
     private readonly IOptions<PredictionOptions> _options;
     private readonly TimeProvider _clock;
@@ -27,8 +26,7 @@ internal sealed class PredictionRunner : IDisposable
         _clock = clock;
         _watch = new RunWatch(TimeSpan.FromSeconds(options.Value.RunSecondsMax), clock);
         var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount;
-        _places = new FairQueue(runs, options.Value.WaitingMax);
-        _placesOfLong = runs > 1 ? new FairQueue(runs - 1, options.Value.WaitingMax) : null;
+        _places = new FairQueue(runs, options.Value.WaitingMax, clock);
 
         // A run occupies a thread of the pool until it ends. Without these the pool would be slow to let others answer meanwhile.
         ThreadPool.GetMinThreads(out var workers, out var completions);
@@ -137,36 +135,14 @@ internal sealed class PredictionRunner : IDisposable
     {
         var limits = _limits.Of(tenantId);
         var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight);
-        Turn ofLong = default;
-        var isLong = _placesOfLong is not null && session.MeanTime > Long;
-        if (isLong)
-        {
-            ofLong = await _placesOfLong!.EnterAsync(tenantId, queue, timeout, cancellationToken);
-            if (ofLong.Refusal != Refusal.None) return new Place(default, default, false, ToProblem(ofLong, limits));
-            // Counted once.
-            queue = queue with { PerSecondMax = 0 };
-        }
-        Turn turn;
-        try
-        {
-            turn = await _places.EnterAsync(tenantId, queue, timeout, cancellationToken);
-        }
-        catch
-        {
-            if (isLong) _placesOfLong!.Leave(ofLong);
-            throw;
-        }
-        if (turn.Refusal == Refusal.None) return new Place(turn, ofLong, isLong, null);
-        if (isLong) _placesOfLong!.Leave(ofLong);
-        return new Place(default, default, false, ToProblem(turn, limits));
+        var turn = await _places.EnterAsync(tenantId, queue, timeout, session.MeanTime > Long, cancellationToken);
+        return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }
 
     private void Leave(in Place place, OnnxSession session, bool isDone, long began)
     {
         session.Statistics.Add(isDone ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
-        session.Count(place.Turn.Elapsed);
-        _places.Leave(place.Turn);
-        if (place.IsLong) _placesOfLong!.Leave(place.OfLong);
+        session.Count(_places.Leave(place.Turn));
     }
 
     private static Problem ToProblem(in Turn turn, TenantLimits limits) => turn.Refusal switch
@@ -178,7 +154,7 @@ internal sealed class PredictionRunner : IDisposable
     };
 
     /// <summary>The right to run, or the problem.</summary>
-    private readonly record struct Place(Turn Turn, Turn OfLong, bool IsLong, Problem? Problem);
+    private readonly record struct Place(Turn Turn, Problem? Problem);
 
     /// <summary>A run of a model that loads can fail for what it was given; anything else is the operator's.</summary>
     public static bool IsAboutData(OnnxException failure) =>

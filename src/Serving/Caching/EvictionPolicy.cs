@@ -62,6 +62,7 @@ internal sealed class EvictionPolicy
     private const int GhostsMin = 1_024;
 
     private readonly Dictionary<string, Share> _shares = new(StringComparer.Ordinal);
+    private readonly SortedSet<Share> _bySize = new(Comparer<Share>.Create(static (a, b) => a.Line.Bytes != b.Line.Bytes ? a.Line.Bytes.CompareTo(b.Line.Bytes) : string.CompareOrdinal(a.Tenant, b.Tenant)));
     private readonly HashSet<ulong> _ghosts = [];
     private readonly Queue<ulong> _ghostsByAge = new();
     private Line _small;
@@ -78,8 +79,10 @@ internal sealed class EvictionPolicy
     {
         item.IsMain = _ghosts.Remove(item.Fingerprint);
         (item.IsMain ? ref _main : ref _small).Add(item, ofTenant: false);
-        if (!_shares.TryGetValue(item.Tenant, out var share)) _shares[item.Tenant] = share = new Share();
+        if (!_shares.TryGetValue(item.Tenant, out var share)) _shares[item.Tenant] = share = new Share(item.Tenant);
+        else _bySize.Remove(share);
         share.Line.Add(item, ofTenant: true);
+        _bySize.Add(share);
         Count++;
     }
 
@@ -87,8 +90,10 @@ internal sealed class EvictionPolicy
     {
         (item.IsMain ? ref _main : ref _small).Remove(item, ofTenant: false);
         var share = _shares[item.Tenant];
+        _bySize.Remove(share);
         share.Line.Remove(item, ofTenant: true);
         if (share.Line.Oldest is null) _shares.Remove(item.Tenant);
+        else _bySize.Add(share);
         Count--;
     }
 
@@ -129,18 +134,20 @@ internal sealed class EvictionPolicy
                 Move(item, toMain: true);
             }
         }
-        // All that was seen is protected or in use. Who has more than the minimum makes room among its own; the others may take from anybody.
-        return isWithinMinimum ? EvictAny(tryEvict) : EvictOf(tenant, tryEvict);
+        // All that was seen is protected or in use. The tenant with the most gives; where nobody has more than the minimum, those below it may take from anybody.
+        if (_bySize.Max is { } largest && largest.Line.Bytes > minimum && EvictOf(largest.Tenant, tryEvict)) return true;
+        return EvictOf(tenant, tryEvict) || (isWithinMinimum && EvictAny(tryEvict));
     }
 
     /// <summary>Evicts one item of the tenant.</summary>
     public bool EvictOf(string tenant, Func<Evictable, bool> tryEvict)
     {
         if (!_shares.TryGetValue(tenant, out var share)) return false;
-        for (var pass = 0; pass < PassesMax; pass++)
+        for (var pass = 0; pass < 2 * PassesMax; pass++)
         {
+            // Where all are used a lot, the oldest goes in the end.
             var item = share.Line.Oldest!;
-            if (!item.IsUsed && Evict(item, tryEvict)) return true;
+            if ((!item.IsUsed || pass >= PassesMax) && Evict(item, tryEvict)) return true;
             item.Forgive();
             share.Line.Remove(item, ofTenant: true);
             share.Line.Add(item, ofTenant: true);
@@ -180,8 +187,10 @@ internal sealed class EvictionPolicy
     }
 
     /// <summary>The items of a tenant.</summary>
-    private sealed class Share
+    private sealed class Share(string tenant)
     {
+        public string Tenant => tenant;
+
         public Line Line;
     }
 

@@ -15,9 +15,6 @@ internal sealed class ModelCache : IAsyncDisposable
     // A session costs about this much beside its weights; measured with the leanest settings.
     private const long SessionBytes = 32 * 1024;
 
-    // Whom the graphs belong to that models of several tenants share.
-    private const string Everybody = "";
-
     private static readonly OnnxSessionOptions PreOptimised = new() { Optimized = true };
 
     private readonly ModelCacheOptions _options;
@@ -28,7 +25,7 @@ internal sealed class ModelCache : IAsyncDisposable
     // Read without the lock, written with it.
     private readonly ConcurrentDictionary<ModelKey, CachedModel> _models = new();
 
-    private readonly SharedGraphs _graphs = new();
+    private readonly SharedGraphs _graphs;
     private readonly StripedCounter _hits = new();
 
     private readonly Lock _lock = new();
@@ -55,6 +52,7 @@ internal sealed class ModelCache : IAsyncDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(options.LoadsMax);
         _options = options;
         _clock = clock;
+        _graphs = new SharedGraphs((key, bytes, content) => Reserve(key, bytes, content.TenantBytesMax, content.TenantBytesMin), GiveBack);
         _lane = new LoadLane(options.LoadsMax, options.LoadsWaitingMax, options.LoadsWaitingOfTenantMax);
         NativeHeap.KeepReturnable();
     }
@@ -150,12 +148,7 @@ internal sealed class ModelCache : IAsyncDisposable
     {
         Interlocked.Increment(ref _heapChanges);
         GiveBack(key, bytes);
-        if (graphDigest is not null) ReleaseGraph(graphDigest);
-    }
-
-    private void ReleaseGraph(string digest)
-    {
-        if (_graphs.Release(digest) is var bytes and > 0) GiveBack(new ModelKey(Everybody, digest), bytes);
+        if (graphDigest is not null) _graphs.Release(graphDigest);
     }
 
     private void GiveBack(ModelKey key, long bytes)
@@ -307,7 +300,7 @@ internal sealed class ModelCache : IAsyncDisposable
     private (OnnxSession Session, long Bytes) CreateShared(ModelKey key, ModelContent content)
     {
         var digest = content.Pack.GraphDigest!;
-        var graph = _graphs.Acquire(content.Pack, bytes => Reserve(new ModelKey(Everybody, digest), bytes, long.MaxValue, content.TenantBytesMin));
+        var graph = _graphs.Acquire(key, content);
         var bytes = content.Pack.BytesWhenLoaded;
         var isReserved = false;
         try
@@ -319,7 +312,7 @@ internal sealed class ModelCache : IAsyncDisposable
         catch
         {
             if (isReserved) GiveBack(key, bytes);
-            ReleaseGraph(digest);
+            _graphs.Release(digest);
             throw;
         }
     }

@@ -3,7 +3,9 @@ using Atoll.Serving.Splitting;
 namespace Atoll.Serving;
 
 /// <summary>The graphs that loaded models share: each is loaded with its first model and freed with its last.</summary>
-internal sealed class SharedGraphs
+/// <param name="reserve">Takes room for a graph, on the account of the tenant whose model needs it first; may throw when there is none.</param>
+/// <param name="giveBack">The opposite.</param>
+internal sealed class SharedGraphs(Action<ModelKey, long, ModelContent> reserve, Action<ModelKey, long> giveBack)
 {
     // A session of a small graph, measured; its few constants are a fraction of it.
     private const long SessionBytes = 64 * 1024;
@@ -21,10 +23,10 @@ internal sealed class SharedGraphs
     }
 
     /// <summary>The graph of the pack, loaded once however many ask. Give it back by <see cref="Release"/>.</summary>
-    /// <param name="reserve">Called with the graph's bytes before it is loaded; may throw when there is no room.</param>
-    public SharedGraph Acquire(ServingPack pack, Action<long> reserve)
+    public SharedGraph Acquire(ModelKey key, ModelContent content)
     {
         Entry? entry;
+        var pack = content.Pack;
         var digest = pack.GraphDigest!;
         lock (_lock)
         {
@@ -38,8 +40,11 @@ internal sealed class SharedGraphs
             lock (entry)
             {
                 if (entry.Graph is { } loaded) return loaded;
-                if (!entry.IsReserved) reserve(entry.Bytes);
-                entry.IsReserved = true;
+                if (entry.Payer is null)
+                {
+                    reserve(key, entry.Bytes, content);
+                    entry.Payer = key;
+                }
                 return entry.Graph = SharedGraph.Load(pack.Graph);
             }
         }
@@ -50,18 +55,18 @@ internal sealed class SharedGraphs
         }
     }
 
-    /// <summary>One model less uses the graph, which is freed with the last. Returns the bytes that need no reservation any more.</summary>
-    public long Release(string digest)
+    /// <summary>One model less uses the graph, which is freed with the last.</summary>
+    public void Release(string digest)
     {
         Entry entry;
         lock (_lock)
         {
             entry = _entries[digest];
-            if (--entry.Users > 0) return 0;
+            if (--entry.Users > 0) return;
             _entries.Remove(digest);
         }
         entry.Graph?.Dispose();
-        return entry.IsReserved ? entry.Bytes : 0;
+        if (entry.Payer is { } payer) giveBack(payer, entry.Bytes);
     }
 
     /// <summary>A graph and how many models use it.</summary>
@@ -71,7 +76,7 @@ internal sealed class SharedGraphs
 
         public SharedGraph? Graph { get; set; }
 
-        public bool IsReserved { get; set; }
+        public ModelKey? Payer { get; set; }
 
         public int Users { get; set; }
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -133,11 +132,12 @@ internal sealed unsafe class OnnxSession : IDisposable
     }
 
     /// <summary>What a request to this model takes, as far as <see cref="Count"/> was told.</summary>
-    public TimeSpan MeanTime => Stopwatch.GetElapsedTime(0, Interlocked.Read(ref _meanTicks));
+    public TimeSpan MeanTime => new(Interlocked.Read(ref _meanTicks));
 
-    /// <summary>Remembers what a request took, in ticks of <see cref="Stopwatch"/>.</summary>
-    public void Count(long ticks)
+    /// <summary>Remembers what a request took.</summary>
+    public void Count(TimeSpan time)
     {
+        var ticks = time.Ticks;
         const int smoothing = 8;
         var mean = Interlocked.Read(ref _meanTicks);
         // What is lost when two do this at once matters little.

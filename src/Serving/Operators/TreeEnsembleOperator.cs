@@ -19,6 +19,8 @@ internal static unsafe class TreeEnsembleOperator
             var trees = new TreeTable((byte*)context.Input(1, shape, out _));
             if (features < trees.Features)
                 throw new OnnxException(OnnxErrorCode.InvalidArgument, $"The trees look at {trees.Features} features; a row has {features}.");
+            if ((long)rows * trees.Outputs > int.MaxValue)
+                throw new OnnxException(OnnxErrorCode.InvalidArgument, $"{rows} rows with {trees.Outputs} numbers each are too many at once.");
             var y = (float*)context.Output([rows, trees.Outputs]);
             trees.Evaluate(x, rows, features, y);
             return 0;

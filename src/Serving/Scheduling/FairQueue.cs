@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Diagnostics;
 
 namespace Atoll.Serving;
 
@@ -30,10 +29,15 @@ internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax 
 /// <summary>The right to run, or why there is none. Give it back by <see cref="FairQueue.Leave"/>.</summary>
 internal readonly struct Turn
 {
-    internal Turn(FairQueue.Tenant? tenant, long start, Refusal refusal, TimeSpan retryAfter)
+    internal Turn(FairQueue.Tenant tenant, bool isLong, long start)
     {
         Tenant = tenant;
+        IsLong = isLong;
         Start = start;
+    }
+
+    internal Turn(Refusal refusal, TimeSpan retryAfter)
+    {
         Refusal = refusal;
         RetryAfter = retryAfter;
     }
@@ -43,10 +47,9 @@ internal readonly struct Turn
     /// <summary>When another attempt may do better.</summary>
     public TimeSpan RetryAfter { get; }
 
-    /// <summary>Ticks of <see cref="Stopwatch"/> since the turn began.</summary>
-    public long Elapsed => Stopwatch.GetTimestamp() - Start;
-
     internal FairQueue.Tenant? Tenant { get; }
+
+    internal bool IsLong { get; }
 
     internal long Start { get; }
 }
@@ -57,120 +60,155 @@ internal readonly struct Turn
 /// fair queueing; Goyal, Vin and Cheng 1996): a tenant that floods waits behind itself, and one that was idle gets no credit for that. While nobody waits,
 /// entering and leaving are a few atomic operations, without a lock and without allocation.
 /// </remarks>
-internal sealed class FairQueue(int runsMax, int waitingMax)
+internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
 {
     private const int TenantsKept = 4_096;
 
     // Requests that run in the lower half, those that wait in the upper: both change in one step.
     private const long OneWaiting = 1L << 32;
 
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
+    // Long requests leave a place to short ones, if there is more than one.
+    private readonly int _longMax = Math.Max(1, runsMax - 1);
     private readonly ConcurrentDictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
-    private readonly PriorityQueue<Tenant, long> _next = new();
+    private readonly PriorityQueue<Place, long> _next = new();
+    private readonly List<(Place Place, long Tag)> _passedOver = [];
     private long _state;
     private long _virtualTime;
+    private int _long;
 
     /// <summary>Requests that wait.</summary>
     public int Waiting => (int)(Interlocked.Read(ref _state) >> 32);
 
     /// <summary>Waits for its turn unless that is pointless.</summary>
     /// <param name="timeout">How long the caller would wait for the answer, or <see cref="Timeout.InfiniteTimeSpan"/>; a request whose turn cannot come in time is refused at once.</param>
-    public ValueTask<Turn> EnterAsync(string tenantId, QueueLimits limits, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <param name="isLong">It is known to take long, and may not have the last place.</param>
+    public ValueTask<Turn> EnterAsync(string tenantId, QueueLimits limits, TimeSpan timeout, bool isLong, CancellationToken cancellationToken)
     {
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
-        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax) is { Ticks: > 0 } later)
-            return ValueTask.FromResult(new Turn(null, 0, Refusal.TooOften, later));
-        for (var state = Interlocked.Read(ref _state); state < runsMax;)
+        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
+            return ValueTask.FromResult(new Turn(Refusal.TooOften, later));
+        if (!isLong || TryTakeLong())
         {
-            // Nobody waits, and a place is free.
-            var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
-            if (seen == state) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime)));
-            state = seen;
+            for (var state = Interlocked.Read(ref _state); state < runsMax;)
+            {
+                // Nobody waits, and a place is free.
+                var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
+                if (seen == state) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong));
+                state = seen;
+            }
+            if (isLong) Interlocked.Decrement(ref _long);
         }
-        return WaitAsync(tenant, limits, timeout < TimeSpan.Zero ? TimeSpan.MaxValue : timeout, cancellationToken);
+        return WaitAsync(tenant, limits, timeout < TimeSpan.Zero ? TimeSpan.MaxValue : timeout, isLong, cancellationToken);
     }
 
     /// <summary>Ends a turn; the next one begins.</summary>
-    public void Leave(in Turn turn)
+    /// <returns>How long the turn was.</returns>
+    public TimeSpan Leave(in Turn turn)
     {
-        turn.Tenant!.Charge(turn.Elapsed);
+        var ticks = clock.GetTimestamp() - turn.Start;
+        turn.Tenant!.Charge(ticks);
+        Free(turn.IsLong);
+        return clock.GetElapsedTime(0, ticks);
+    }
+
+    private void Free(bool isLong)
+    {
+        if (isLong) Interlocked.Decrement(ref _long);
         for (var state = Interlocked.Read(ref _state); state < OneWaiting;)
         {
             var seen = Interlocked.CompareExchange(ref _state, state - 1, state);
             if (seen == state) return;
             state = seen;
         }
-        PassOn();
-    }
-
-    private void PassOn()
-    {
-        Waiter? chosen;
-        long tag;
         lock (_lock)
         {
-            chosen = TakeNext_NeedsLock(out tag);
-            // Those that waited may have gone away since; then the place is free.
-            if (chosen is null) Interlocked.Decrement(ref _state);
+            Interlocked.Decrement(ref _state);
+            Dispatch_NeedsLock();
         }
-        chosen?.Source.TrySetResult(Begin(chosen.Tenant, chosen.Weight, tag));
+    }
+
+    private bool TryTakeLong()
+    {
+        if (Interlocked.Increment(ref _long) <= _longMax) return true;
+        Interlocked.Decrement(ref _long);
+        return false;
+    }
+
+    /// <summary>Gives free places to those that wait.</summary>
+    private void Dispatch_NeedsLock()
+    {
+        // Nobody enters past those that wait, so places only become free meanwhile, and who frees one comes here.
+        while ((int)Interlocked.Read(ref _state) < runsMax && TakeNext_NeedsLock(out var tag) is { } waiter)
+        {
+            Interlocked.Add(ref _state, 1 - OneWaiting);
+            waiter.HasTurn = true;
+            waiter.Source.TrySetResult(Begin(waiter.Tenant, waiter.Weight, tag, waiter.IsLong));
+        }
     }
 
     private Waiter? TakeNext_NeedsLock(out long tag)
     {
-        while (_next.TryDequeue(out var tenant, out tag))
+        Waiter? found = null;
+        while (_next.TryDequeue(out var place, out tag))
         {
+            var tenant = place.Tenant;
+            if (tenant.InLine != place) continue;
             if (tenant.VirtualTime > tag)
             {
                 // Its former requests took longer than was known when it lined up.
-                _next.Enqueue(tenant, tenant.VirtualTime);
+                _next.Enqueue(place, tenant.VirtualTime);
                 continue;
             }
-            while (tenant.Waiters.TryDequeue(out var waiter))
+            if (tenant.Waiters.Peek().IsLong && !TryTakeLong())
             {
-                if (waiter.IsGone) continue;
-                waiter.HasTurn = true;
-                Interlocked.Add(ref _state, -OneWaiting);
-                if (tenant.Waiters.Count > 0) _next.Enqueue(tenant, tag + tenant.Expected(waiter.Weight));
-                else tenant.IsLinedUp = false;
-                return waiter;
+                _passedOver.Add((place, tag));
+                continue;
             }
-            tenant.IsLinedUp = false;
+            found = tenant.Waiters.Dequeue();
+            if (tenant.Waiters.Count > 0) _next.Enqueue(place, tag + tenant.Expected(found.Weight));
+            else tenant.InLine = null;
+            break;
         }
-        return null;
+        foreach (var (place, old) in _passedOver) _next.Enqueue(place, old);
+        _passedOver.Clear();
+        return found;
     }
 
-    private async ValueTask<Turn> WaitAsync(Tenant tenant, QueueLimits limits, TimeSpan timeout, CancellationToken cancellationToken)
+    private async ValueTask<Turn> WaitAsync(Tenant tenant, QueueLimits limits, TimeSpan timeout, bool isLong, CancellationToken cancellationToken)
     {
-        Waiter waiter;
+        var waiter = new Waiter(tenant, limits.Weight, isLong);
         lock (_lock)
         {
-            for (var state = Interlocked.Read(ref _state); ;)
-            {
-                // A place may have become free since; otherwise this one is counted as waiting before anybody can leave without seeing it.
-                var isFree = state < runsMax;
-                if (!isFree && state >> 32 >= waitingMax) return new Turn(null, 0, Refusal.Full, TimeSpan.FromSeconds(1));
-                if (!isFree && tenant.Waiters.Count >= limits.WaitingMax) return new Turn(null, 0, Refusal.TenantFull, TimeSpan.FromSeconds(1));
-                if (!isFree && timeout < ExpectedWait_NeedsLock(tenant)) return new Turn(null, 0, Refusal.TooLate, TimeSpan.FromSeconds(1));
-                var seen = Interlocked.CompareExchange(ref _state, isFree ? state + 1 : state + OneWaiting, state);
-                if (seen == state)
-                {
-                    if (isFree) return Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime));
-                    break;
-                }
-                state = seen;
-            }
-            waiter = new Waiter(tenant, limits.Weight);
+            // Counted before anybody can leave without seeing it; who left before has freed a place that is found here.
+            var waiting = (Interlocked.Add(ref _state, OneWaiting) >> 32) - 1;
             tenant.Waiters.Enqueue(waiter);
-            if (!tenant.IsLinedUp)
+            if (tenant.InLine is null)
             {
-                tenant.IsLinedUp = true;
-                _next.Enqueue(tenant, Math.Max(tenant.VirtualTime, Interlocked.Read(ref _virtualTime)));
+                tenant.InLine = new Place(tenant);
+                _next.Enqueue(tenant.InLine, Math.Max(tenant.VirtualTime, Interlocked.Read(ref _virtualTime)));
+            }
+            Dispatch_NeedsLock();
+            if (!waiter.HasTurn)
+            {
+                var refusal = waiting >= waitingMax ? Refusal.Full
+                    : tenant.Waiters.Count > limits.WaitingMax ? Refusal.TenantFull
+                    : timeout < ExpectedWait_NeedsLock(tenant) ? Refusal.TooLate
+                    : Refusal.None;
+                if (refusal != Refusal.None)
+                {
+                    Withdraw_NeedsLock(waiter);
+                    return new Turn(refusal, Soon);
+                }
             }
         }
 
         using var registration = cancellationToken.UnsafeRegister(static (state, token) => ((Waiter)state!).Source.TrySetCanceled(token), waiter);
-        using var alarm = timeout < TimeSpan.FromDays(1) ? new Timer(static state => ((Waiter)state!).Source.TrySetResult(new Turn(null, 0, Refusal.TooLate, TimeSpan.FromSeconds(1))), waiter, timeout, Timeout.InfiniteTimeSpan) : null;
+        using var alarm = timeout < TimeSpan.FromDays(1)
+            ? clock.CreateTimer(static state => ((Waiter)state!).Source.TrySetResult(new Turn(Refusal.TooLate, Soon)), waiter, timeout, Timeout.InfiniteTimeSpan)
+            : null;
         Turn turn;
         try
         {
@@ -190,30 +228,29 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
     {
         lock (_lock)
         {
-            waiter.IsGone = true;
             if (!waiter.HasTurn)
             {
-                Interlocked.Add(ref _state, -OneWaiting);
-                waiter.Tenant.Waiters = new Queue<Waiter>(waiter.Tenant.Waiters.Where(other => other != waiter));
+                Withdraw_NeedsLock(waiter);
                 return;
             }
         }
-        PassOnOrFree();
+        waiter.Tenant.Charge(0);
+        Free(waiter.IsLong);
     }
 
-    private void PassOnOrFree()
+    private void Withdraw_NeedsLock(Waiter waiter)
     {
-        for (var state = Interlocked.Read(ref _state); state < OneWaiting;)
-        {
-            var seen = Interlocked.CompareExchange(ref _state, state - 1, state);
-            if (seen == state) return;
-            state = seen;
-        }
-        PassOn();
+        var tenant = waiter.Tenant;
+        tenant.Waiters = new Queue<Waiter>(tenant.Waiters.Where(other => other != waiter));
+        // Its place in the line would give it credit for the time until it comes again.
+        if (tenant.Waiters.Count == 0) tenant.InLine = null;
+        Interlocked.Add(ref _state, -OneWaiting);
+        // It may have stood in the way of a shorter one of its tenant.
+        Dispatch_NeedsLock();
     }
 
     /// <param name="tag">The virtual time from which on the tenant pays: when it lined up, or now.</param>
-    private Turn Begin(Tenant tenant, double weight, long tag)
+    private Turn Begin(Tenant tenant, double weight, long tag, bool isLong)
     {
         var start = tenant.Start(tag, weight);
         for (var now = Interlocked.Read(ref _virtualTime); now < start;)
@@ -222,17 +259,17 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
             if (seen == now) break;
             now = seen;
         }
-        return new Turn(tenant, Stopwatch.GetTimestamp(), Refusal.None, default);
+        return new Turn(tenant, isLong, clock.GetTimestamp());
     }
 
     // Everybody who waits gets a turn before the tenant's last one, as many as it has itself; what each takes is as long as was seen.
     private TimeSpan ExpectedWait_NeedsLock(Tenant tenant)
     {
         double ticks = 0;
-        var own = tenant.Waiters.Count + 1;
-        foreach (var (other, _) in _next.UnorderedItems) ticks += Math.Min(own, other.Waiters.Count) * other.MeanTicks;
-        if (!tenant.IsLinedUp) ticks += tenant.MeanTicks;
-        return TimeSpan.FromSeconds(ticks / runsMax / Stopwatch.Frequency);
+        var own = tenant.Waiters.Count;
+        foreach (var (place, _) in _next.UnorderedItems)
+            if (place.Tenant.InLine == place) ticks += Math.Min(own, place.Tenant.Waiters.Count) * place.Tenant.MeanTicks;
+        return TimeSpan.FromSeconds(ticks / runsMax / clock.TimestampFrequency);
     }
 
     private Tenant Add(string tenantId)
@@ -242,13 +279,19 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
             // Who is not ahead of the others would begin like a new one.
             var now = Interlocked.Read(ref _virtualTime);
             foreach (var (name, tenant) in _tenants)
-                if (tenant.IsForgettable(now)) _tenants.TryRemove(name, out _);
+                if (tenant.IsForgettable(now, clock.GetTimestamp())) _tenants.TryRemove(name, out _);
         }
         return _tenants.GetOrAdd(tenantId, static _ => new Tenant());
     }
 
-    /// <summary>A request that waits. Its flags are guarded by the lock.</summary>
-    internal sealed class Waiter(Tenant tenant, double weight)
+    /// <summary>A tenant's place in the line; another one when it lines up again.</summary>
+    internal sealed class Place(Tenant tenant)
+    {
+        public Tenant Tenant => tenant;
+    }
+
+    /// <summary>A request that waits. Its flag is guarded by the lock.</summary>
+    internal sealed class Waiter(Tenant tenant, double weight, bool isLong)
     {
         public TaskCompletionSource<Turn> Source { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -256,7 +299,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
 
         public double Weight => weight;
 
-        public bool IsGone { get; set; }
+        public bool IsLong => isLong;
 
         public bool HasTurn { get; set; }
     }
@@ -270,15 +313,17 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
         private long _meanTicks;
         private long _weightMillis = 1_000;
         private long _rateTime;
+        private int _running;
 
         // Guarded by the lock of the queue.
-        internal bool IsLinedUp { get; set; }
+        internal Place? InLine { get; set; }
 
         internal Queue<Waiter> Waiters { get; set; } = new();
 
         internal double MeanTicks => Interlocked.Read(ref _meanTicks);
 
-        internal bool IsForgettable(long now) => Interlocked.Read(ref _virtualTime) <= now && !IsLinedUp;
+        internal bool IsForgettable(long virtualNow, long now) =>
+            Interlocked.Read(ref _virtualTime) <= virtualNow && InLine is null && Volatile.Read(ref _running) == 0 && Interlocked.Read(ref _rateTime) <= now;
 
         internal long VirtualTime => Interlocked.Read(ref _virtualTime);
 
@@ -287,6 +332,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
         /// <summary>Begins a run; returns its virtual start.</summary>
         internal long Start(long now, double weight)
         {
+            Interlocked.Increment(ref _running);
             Interlocked.Exchange(ref _weightMillis, (long)(weight * 1_000));
             for (var own = Interlocked.Read(ref _virtualTime); own < now;)
             {
@@ -297,8 +343,11 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
             return Interlocked.Read(ref _virtualTime);
         }
 
+        /// <summary>Ends a run that took so long; one that never was takes nothing.</summary>
         internal void Charge(long ticks)
         {
+            Interlocked.Decrement(ref _running);
+            if (ticks == 0) return;
             Interlocked.Add(ref _virtualTime, ticks * 1_000 / Math.Max(1, Interlocked.Read(ref _weightMillis)));
             var mean = Interlocked.Read(ref _meanTicks);
             // A change that is lost in a race matters little.
@@ -306,15 +355,16 @@ internal sealed class FairQueue(int runsMax, int waitingMax)
         }
 
         /// <summary>Zero when the request may pass; otherwise when one may (generic cell rate algorithm, ITU-T I.371).</summary>
-        internal TimeSpan TakeFromRate(double perSecond)
+        internal TimeSpan TakeFromRate(double perSecond, TimeProvider clock)
         {
-            var interval = (long)(Stopwatch.Frequency / perSecond);
-            var burst = Math.Max(Stopwatch.Frequency, interval);
-            var now = Stopwatch.GetTimestamp();
+            var frequency = clock.TimestampFrequency;
+            var interval = (long)(frequency / perSecond);
+            var burst = Math.Max(frequency, interval);
+            var now = clock.GetTimestamp();
             for (var due = Interlocked.Read(ref _rateTime); ;)
             {
                 var next = Math.Max(due, now) + interval;
-                if (next - now > burst) return TimeSpan.FromSeconds((double)(next - now - burst) / Stopwatch.Frequency);
+                if (next - now > burst) return TimeSpan.FromSeconds((double)(next - now - burst) / frequency);
                 var seen = Interlocked.CompareExchange(ref _rateTime, next, due);
                 if (seen == due) return TimeSpan.Zero;
                 due = seen;

@@ -142,6 +142,8 @@ internal static class ModelSplitter
                         OpType = operation, Domain = AtollOperators.Domain, Output = { node.Output[0] },
                         Input = { node.Input[0], Constant("dictionary", TensorElementType.UInt8, [dictionary.Length], dictionary) },
                     });
+                else if (node.OpType.StartsWith("Random", StringComparison.Ordinal) || node.OpType is "Multinomial" or "Bernoulli")
+                    throw new ModelSplitException($"It rolls dice ({node.OpType}), and a session that others use would roll them for all.");
                 else if (node.Domain == AtollOperators.Domain)
                     throw new ModelSplitException($"It has a node {node.OpType} of Atoll's own, which models from outside must not use.");
                 else if (node.Domain == Ml && node.Attribute.Any(attribute => attribute.Floats.Count + attribute.Strings.Count + attribute.Ints.Count > 0 || attribute.T is not null))
@@ -196,6 +198,10 @@ internal static class ModelSplitter
         /// <summary>The dictionary of a node from strings or whole numbers to whole numbers, or null when it is another one.</summary>
         private static byte[]? Dictionary(NodeProto node, out string operation)
         {
+            operation = "";
+            // Defaults of other types mean nothing here; tensors of keys, values or defaults would.
+            if (node.Attribute.Any(attribute => attribute.Name is not ("keys_strings" or "keys_int64s" or "values_int64s" or "default_int64" or "default_string" or "default_float")))
+                return null;
             AttributeProto? Get(string name) => node.Attribute.FirstOrDefault(attribute => attribute.Name == name);
             var strings = Get("keys_strings")?.Strings;
             operation = strings is { Count: > 0 } ? AtollOperators.StringLookup : AtollOperators.IntegerLookup;

@@ -32,39 +32,48 @@ internal sealed class SharedGraph : IDisposable
     public OnnxSession Bind(ServingPack pack)
     {
         // The operators trust what they get.
-        foreach (var index in _trees) TreeTable.Check(BytesOf(index));
-        foreach (var index in _dictionaries) LookupTable.Check(BytesOf(index));
+        foreach (var input in _trees) TreeTable.Check(BytesOf(input));
+        foreach (var input in _dictionaries) LookupTable.Check(BytesOf(input));
         return _session.Bind(pack.Inputs, pack.Outputs, pack.Weights);
 
-        ReadOnlySpan<byte> BytesOf(int index) => index < pack.Weights.Count ? pack.Weights[index].Bytes.Span : [];
+        // The weights are the graph's last inputs, behind those of the model.
+        ReadOnlySpan<byte> BytesOf(int input) => input - pack.Inputs.Length is var index && index >= 0 && index < pack.Weights.Count
+            ? pack.Weights[index].Bytes.Span
+            : throw new OnnxException(OnnxErrorCode.InvalidGraph, "The graph reads a table from what clients send.");
     }
 
     public void Dispose() => _session.Dispose();
 
-    /// <summary>Which weights are trees and dictionaries. Nothing else may come where an operator reads one.</summary>
+    /// <summary>Which inputs of the graph are trees and dictionaries. Nothing else may come where an operator reads one.</summary>
     private static (int[] Trees, int[] Dictionaries) FindTables(ReadOnlyMemory<byte> graph)
     {
-        GraphProto? parsed;
+        GraphProto parsed;
         try
         {
-            parsed = ModelProto.Parser.ParseFrom(graph.Span).Graph;
+            var model = ModelProto.Parser.ParseFrom(graph.Span);
+            parsed = model.Graph ?? throw Refuse("has no nodes");
+            if (model.Functions.Count > 0) throw Refuse("has functions");
         }
         catch (InvalidProtocolBufferException broken)
         {
             throw new OnnxException(OnnxErrorCode.InvalidProtobuf, $"The graph of the model is damaged: {broken.Message}");
         }
-        var weights = (parsed?.Input ?? []).Select(input => input.Name).SkipWhile(name => !name.StartsWith('w')).ToList();
+        // Nodes inside of others could read a table from anywhere.
+        if (parsed.Node.Any(node => node.Attribute.Any(attribute => attribute.G is not null || attribute.Graphs.Count > 0))) throw Refuse("has graphs inside");
+        var inputs = parsed.Input.Select(input => input.Name).ToList();
+        var constants = parsed.Initializer.Select(tensor => tensor.Name).ToHashSet(StringComparer.Ordinal);
+        if (inputs.Distinct(StringComparer.Ordinal).Count() != inputs.Count || inputs.Any(constants.Contains)) throw Refuse("has a name twice");
         var (trees, dictionaries) = (new SortedSet<int>(), new SortedSet<int>());
-        foreach (var node in (parsed?.Node ?? []).Where(node => node.Domain == AtollOperators.Domain))
+        foreach (var node in parsed.Node.Where(node => node.Domain == AtollOperators.Domain))
         {
-            var index = node.Input.Count == 2 ? weights.IndexOf(node.Input[1]) : -1;
-            if (index >= 0 && node.OpType == AtollOperators.TreeEnsemble)
-                trees.Add(index);
-            else if (index >= 0 && node.OpType is AtollOperators.StringLookup or AtollOperators.IntegerLookup)
-                dictionaries.Add(index);
-            else
-                throw new OnnxException(OnnxErrorCode.InvalidGraph, $"The graph has a node {node.OpType} that does not take its table from the weights.");
+            var index = node.Input.Count == 2 ? inputs.IndexOf(node.Input[1]) : -1;
+            if (index < 0) throw Refuse($"has a node {node.OpType} that does not take its table from the weights");
+            if (node.OpType == AtollOperators.TreeEnsemble) trees.Add(index);
+            else if (node.OpType is AtollOperators.StringLookup or AtollOperators.IntegerLookup) dictionaries.Add(index);
+            else throw Refuse($"has a node {node.OpType}, which is unknown");
         }
         return ([.. trees], [.. dictionaries]);
     }
+
+    private static OnnxException Refuse(string reason) => new(OnnxErrorCode.InvalidGraph, $"The graph of a serving form {reason}.");
 }

@@ -78,6 +78,7 @@ internal static class TreeConversion
         {
             var (transform, baseValues) = ReadLeaves();
             var roots = Roots();
+            if (_isClassifier) CheckEveryClassHasAScore();
             var targets = new int[roots.Count];
             _hasRows = !HasOneTargetPerTree(roots, targets);
             var starts = new int[roots.Count];
@@ -161,6 +162,25 @@ internal static class TreeConversion
                 if (!isChild[i]) roots.Add(i);
             if (roots.Count != _treeIds.Distinct().Count()) throw new NotConvertibleException("a tree has several beginnings, or none");
             return roots;
+        }
+
+        /// <summary>ONNX Runtime chooses among the classes that got a score; we choose among all, which is the same if each always gets one.</summary>
+        private void CheckEveryClassHasAScore()
+        {
+            var always = new HashSet<int>();
+            var leaves = Enumerable.Range(0, _treeIds.Length).Where(i => _modes[i] == "LEAF").GroupBy(i => _treeIds[i]);
+            foreach (var tree in leaves)
+            {
+                HashSet<int>? ofAll = null;
+                foreach (var leaf in tree)
+                {
+                    var named = (_leaves.GetValueOrDefault((_treeIds[leaf], _nodeIds[leaf])) ?? []).Select(weight => weight.Target);
+                    if (ofAll is null) ofAll = [.. named];
+                    else ofAll.IntersectWith(named);
+                }
+                always.UnionWith(ofAll!);
+            }
+            if (always.Count < _targets) throw new NotConvertibleException("some rows give a class no score");
         }
 
         private bool HasOneTargetPerTree(List<int> roots, int[] targets)

@@ -62,6 +62,28 @@ public sealed class EvictionPolicyTests
     }
 
     [Fact]
+    public void The_minimum_holds_however_many_protected_items_come_first()
+    {
+        var cache = new Room(1_200) { Minimum = 5 };
+        for (var i = 0; i < 400; i++) cache.Use($"small {i}", 0);
+        for (var i = 0; i < 800; i++) cache.Use("large", i);
+        cache.Use("new", 0);
+        for (var i = 0; i < 400; i++) Assert.True(cache.Holds($"small {i}", 0), $"The item of tenant {i} was evicted.");
+        Assert.True(cache.Holds("new", 0));
+    }
+
+    [Fact]
+    public void Room_is_made_also_where_everything_is_used_a_lot()
+    {
+        var cache = new Room(5_000);
+        for (var round = 0; round < 4; round++)
+            for (var i = 0; i < 5_000; i++) cache.Use("a", i);
+        Assert.True(cache.Policy.EvictOf("a", _ => true));
+        for (var round = 0; round < 4; round++) foreach (var item in cache.Items) item.Touch();
+        Assert.True(cache.Policy.EvictFor("b", 0, _ => true));
+    }
+
+    [Fact]
     public void Nothing_in_use_is_evicted_and_no_room_is_said_to_be_no_room()
     {
         var cache = new Room(10);

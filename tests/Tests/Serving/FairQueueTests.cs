@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-using System.Diagnostics;
 using Atoll.Serving;
 using Xunit;
 
@@ -13,7 +11,7 @@ public sealed class FairQueueTests
     [Fact]
     public void Entering_and_leaving_allocates_nothing_while_nobody_waits()
     {
-        var queue = new FairQueue(2, 10);
+        var queue = new FairQueue(2, 10, TimeProvider.System);
         for (var i = 0; i < 100; i++) Pass();
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1_000; i++) Pass();
@@ -21,7 +19,7 @@ public sealed class FairQueueTests
 
         void Pass()
         {
-            var turn = queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, CancellationToken.None);
+            var turn = queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
             Assert.True(turn.IsCompletedSuccessfully);
             queue.Leave(turn.GetAwaiter().GetResult());
         }
@@ -30,119 +28,116 @@ public sealed class FairQueueTests
     [Fact]
     public async Task A_tenant_that_comes_later_does_not_wait_behind_the_queue_of_another()
     {
-        var queue = new FairQueue(1, 100);
-        var running = await Enter(queue, "greedy");
-        var order = new ConcurrentQueue<string>();
-        var greedy = Enumerable.Range(0, 20).Select(i => RunAsync($"greedy {i}", "greedy")).ToList();
-        var modest = RunAsync("modest", "modest");
-        Thread.SpinWait(100_000);
-        queue.Leave(running);
-        await Task.WhenAll([.. greedy, modest]);
+        var machine = new Machine();
+        for (var i = 0; i < 20; i++) machine.Ask("greedy");
+        machine.Ask("modest");
+        var order = new List<string>();
+        while (machine.IsBusy) order.Add(await machine.RunNextAsync(1));
 
-        Assert.InRange(order.ToList().IndexOf("modest"), 0, 2);
-
-        async Task RunAsync(string name, string tenant)
-        {
-            var turn = await Enter(queue, tenant);
-            order.Enqueue(name);
-            Spin(TimeSpan.FromMilliseconds(1));
-            queue.Leave(turn);
-        }
+        Assert.InRange(order.IndexOf("modest"), 0, 2);
     }
 
     [Theory]
     [InlineData(1, 1)]
     [InlineData(3, 1)]
+    [InlineData(1, 4)]
     public async Task Time_is_shared_by_weight_whatever_a_request_takes(int weight, int otherWeight)
     {
-        var queue = new FairQueue(1, 1_000);
-        var taken = new ConcurrentDictionary<string, double>();
-        using var stop = new CancellationTokenSource();
         // One tenant's requests take five times as long, so counting requests would give it five times the share.
-        await Task.WhenAll(
-            Enumerable.Range(0, 4).Select(_ => LoopAsync("short", 200, weight)).Concat(Enumerable.Range(0, 4).Select(_ => LoopAsync("long", 1_000, otherWeight)))
-                .Append(Task.Run(async () =>
-                {
-                    while (taken.Values.Sum() < 600_000) await Task.Delay(5);
-                    await stop.CancelAsync();
-                })));
-
-        var ratio = taken["short"] / taken["long"];
-        Assert.InRange(ratio, 0.6 * weight / otherWeight, 1.6 * weight / otherWeight);
-
-        Task LoopAsync(string tenant, int microseconds, int ofWeight) => Task.Run(async () =>
+        var machine = new Machine();
+        var taken = new Dictionary<string, double> { ["short"] = 0, ["long"] = 0 };
+        for (var i = 0; i < 4; i++)
         {
-            while (!stop.IsCancellationRequested)
-            {
-                var turn = await queue.EnterAsync(tenant, Limits with { Weight = ofWeight }, Timeout.InfiniteTimeSpan, CancellationToken.None);
-                // Counted as asked for: the machine may be busy with others.
-                taken.AddOrUpdate(tenant, microseconds, (_, sum) => sum + microseconds);
-                Spin(TimeSpan.FromMicroseconds(microseconds));
-                queue.Leave(turn);
-            }
-        });
+            machine.Ask("short", weight);
+            machine.Ask("long", otherWeight);
+        }
+        for (var i = 0; i < 2_000; i++)
+        {
+            var tenant = await machine.RunNextAsync(name => name == "short" ? 0.2 : 1);
+            taken[tenant] += tenant == "short" ? 0.2 : 1;
+            machine.Ask(tenant, tenant == "short" ? weight : otherWeight);
+        }
+
+        var expected = (double)weight / otherWeight;
+        Assert.InRange(taken["short"] / taken["long"], 0.9 * expected, 1.1 * expected);
     }
 
     [Fact]
     public async Task Who_was_idle_gets_no_credit_and_who_ran_alone_has_no_debt()
     {
-        var queue = new FairQueue(1, 100);
+        var machine = new Machine();
         for (var i = 0; i < 50; i++)
         {
-            var turn = await Enter(queue, "busy");
-            Spin(TimeSpan.FromMilliseconds(1));
-            queue.Leave(turn);
+            machine.Ask("busy");
+            await machine.RunNextAsync(1);
         }
-        var running = await Enter(queue, "busy");
-        var order = new ConcurrentQueue<string>();
-        var all = Enumerable.Range(0, 10).SelectMany(_ => (Task[])[RunAsync("busy"), RunAsync("new")]).ToList();
-        queue.Leave(running);
-        await Task.WhenAll(all);
-
-        // Neither has to wait until the other has had all.
-        Assert.InRange(order.Take(8).Count(name => name == "busy"), 2, 6);
-
-        async Task RunAsync(string tenant)
+        for (var i = 0; i < 10; i++)
         {
-            var turn = await Enter(queue, tenant);
-            order.Enqueue(tenant);
-            Spin(TimeSpan.FromMilliseconds(1));
-            queue.Leave(turn);
+            machine.Ask("busy");
+            machine.Ask("new");
         }
+        var order = new List<string>();
+        while (machine.IsBusy) order.Add(await machine.RunNextAsync(1));
+
+        Assert.InRange(order.Take(10).Count(name => name == "busy"), 4, 6);
+    }
+
+    [Fact]
+    public async Task Who_waited_and_went_away_has_no_credit_when_it_comes_again()
+    {
+        var machine = new Machine();
+        machine.Ask("b");
+        using var leaving = new CancellationTokenSource();
+        var gone = machine.Queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, leaving.Token).AsTask();
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        for (var i = 0; i < 100; i++)
+        {
+            await machine.RunNextAsync(1);
+            machine.Ask("b");
+        }
+        for (var i = 0; i < 10; i++)
+        {
+            machine.Ask("a");
+            machine.Ask("b");
+        }
+        var order = new List<string>();
+        while (machine.IsBusy) order.Add(await machine.RunNextAsync(1));
+
+        Assert.InRange(order.Take(10).Count(name => name == "b"), 4, 6);
     }
 
     [Fact]
     public async Task What_cannot_be_served_in_time_is_refused_at_once()
     {
-        var queue = new FairQueue(1, 100);
-        var slow = await Enter(queue, "a");
-        Spin(TimeSpan.FromMilliseconds(50));
-        queue.Leave(slow);
-        var running = await Enter(queue, "a");
-        var waiting = Enter(queue, "a").AsTask();
+        var machine = new Machine();
+        machine.Ask("a");
+        await machine.RunNextAsync(50);
+        machine.Ask("a");
+        machine.Ask("a");
 
-        var hopeless = queue.EnterAsync("a", Limits, TimeSpan.FromMilliseconds(1), CancellationToken.None);
+        var hopeless = machine.Queue.EnterAsync("a", Limits, TimeSpan.FromMilliseconds(1), isLong: false, CancellationToken.None);
         Assert.True(hopeless.IsCompletedSuccessfully);
         Assert.Equal(Refusal.TooLate, (await hopeless).Refusal);
 
         // One that has hope at first loses it when its time is over.
-        var late = await queue.EnterAsync("b", Limits, TimeSpan.FromMilliseconds(200), CancellationToken.None);
-        Assert.Equal(Refusal.TooLate, late.Refusal);
-        queue.Leave(running);
-        queue.Leave(await waiting);
-        Assert.Equal(0, queue.Waiting);
-        Assert.Equal(Refusal.None, (await Enter(queue, "a")).Refusal);
+        var late = machine.Queue.EnterAsync("b", Limits, TimeSpan.FromMilliseconds(200), isLong: false, CancellationToken.None).AsTask();
+        Assert.False(late.IsCompleted);
+        machine.Clock.Advance(TimeSpan.FromMilliseconds(201));
+        Assert.Equal(Refusal.TooLate, (await late).Refusal);
+        while (machine.IsBusy) Assert.Equal("a", await machine.RunNextAsync(1));
+        Assert.Equal(0, machine.Queue.Waiting);
     }
 
     [Fact]
     public async Task Too_many_are_refused_and_too_often_is_told_when_to_come_back()
     {
-        var queue = new FairQueue(1, 2);
+        var queue = new FairQueue(1, 2, TimeProvider.System);
         var running = await Enter(queue, "a");
-        var first = queue.EnterAsync("a", new QueueLimits(1), Timeout.InfiniteTimeSpan, CancellationToken.None).AsTask();
-        Assert.Equal(Refusal.TenantFull, (await queue.EnterAsync("a", new QueueLimits(1), Timeout.InfiniteTimeSpan, CancellationToken.None)).Refusal);
+        var first = queue.EnterAsync("a", new QueueLimits(1), Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.Equal(Refusal.TenantFull, (await queue.EnterAsync("a", new QueueLimits(1), Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None)).Refusal);
         using var leaving = new CancellationTokenSource();
-        var second = queue.EnterAsync("b", Limits, Timeout.InfiniteTimeSpan, leaving.Token).AsTask();
+        var second = queue.EnterAsync("b", Limits, Timeout.InfiniteTimeSpan, isLong: false, leaving.Token).AsTask();
         Assert.Equal(Refusal.Full, (await Enter(queue, "c")).Refusal);
 
         // Who goes away makes room at once.
@@ -156,8 +151,8 @@ public sealed class FairQueueTests
         queue.Leave(await first);
 
         var slow = new QueueLimits(10, PerSecondMax: 0.5);
-        queue.Leave(await queue.EnterAsync("d", slow, Timeout.InfiniteTimeSpan, CancellationToken.None));
-        var refused = await queue.EnterAsync("d", slow, Timeout.InfiniteTimeSpan, CancellationToken.None);
+        queue.Leave(await queue.EnterAsync("d", slow, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None));
+        var refused = await queue.EnterAsync("d", slow, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
         Assert.Equal(Refusal.TooOften, refused.Refusal);
         Assert.InRange(refused.RetryAfter.TotalSeconds, 0.5, 2);
     }
@@ -168,7 +163,7 @@ public sealed class FairQueueTests
         var seed = Environment.TickCount;
         TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
         const int places = 3;
-        var queue = new FairQueue(places, 50);
+        var queue = new FairQueue(places, 50, TimeProvider.System);
         int running = 0, most = 0, ran = 0, refused = 0, cancelled = 0;
         await Task.WhenAll(Enumerable.Range(0, 24).Select(worker => Task.Run(async () =>
         {
@@ -180,7 +175,7 @@ public sealed class FairQueueTests
                 var timeout = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 4)) : Timeout.InfiniteTimeSpan;
                 try
                 {
-                    var turn = await queue.EnterAsync($"t{random.Next(5)}", Limits with { WaitingMax = 8 }, timeout, leaving.Token);
+                    var turn = await queue.EnterAsync($"t{random.Next(5)}", Limits with { WaitingMax = 8 }, timeout, isLong: false, leaving.Token);
                     if (turn.Refusal != Refusal.None)
                     {
                         Interlocked.Increment(ref refused);
@@ -208,11 +203,57 @@ public sealed class FairQueueTests
         Assert.False(Enter(queue, "last").IsCompleted);
     }
 
-    private static ValueTask<Turn> Enter(FairQueue queue, string tenant) => queue.EnterAsync(tenant, Limits, Timeout.InfiniteTimeSpan, CancellationToken.None);
-
-    private static void Spin(TimeSpan time)
+    [Fact]
+    public async Task Long_requests_leave_a_place_to_short_ones_and_wait_for_each_other()
     {
-        var start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start) < time) Thread.SpinWait(20);
+        var queue = new FairQueue(2, 100, TimeProvider.System);
+        var slow = await EnterLong();
+        var second = EnterLong().AsTask();
+        Assert.False(second.IsCompleted);
+
+        // The place that is left goes to short ones, though a long one waits.
+        for (var i = 0; i < 3; i++)
+        {
+            var quick = Enter(queue, "quick");
+            Assert.True(quick.IsCompleted);
+            queue.Leave(await quick);
+        }
+        queue.Leave(slow);
+        queue.Leave(await second);
+        Assert.Equal(0, queue.Waiting);
+
+        ValueTask<Turn> EnterLong() => queue.EnterAsync("slow", Limits, Timeout.InfiniteTimeSpan, isLong: true, CancellationToken.None);
+    }
+
+    private static ValueTask<Turn> Enter(FairQueue queue, string tenant) => queue.EnterAsync(tenant, Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+
+    /// <summary>A processor with one place and a clock that only its requests move.</summary>
+    private sealed class Machine
+    {
+        private readonly List<(string Tenant, Task<Turn> Turn)> _asked = [];
+
+        public Machine() => Queue = new FairQueue(1, 1_000, Clock);
+
+        public VirtualClock Clock { get; } = new();
+
+        public FairQueue Queue { get; }
+
+        public bool IsBusy => _asked.Count > 0;
+
+        public void Ask(string tenant, double weight = 1) =>
+            _asked.Add((tenant, Queue.EnterAsync(tenant, Limits with { Weight = weight }, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask()));
+
+        public Task<string> RunNextAsync(double milliseconds) => RunNextAsync(_ => milliseconds);
+
+        /// <summary>Ends the request whose turn it is; returns whose it was.</summary>
+        public async Task<string> RunNextAsync(Func<string, double> milliseconds)
+        {
+            await Task.WhenAny(_asked.Select(one => one.Turn));
+            var next = _asked.Single(one => one.Turn.IsCompleted);
+            _asked.Remove(next);
+            Clock.Advance(TimeSpan.FromMilliseconds(milliseconds(next.Tenant)));
+            Queue.Leave(await next.Turn);
+            return next.Tenant;
+        }
     }
 }

@@ -148,6 +148,28 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_graph_is_paid_by_the_tenant_that_needs_it_and_gives_back_its_bytes_when_it_cannot_be_loaded()
+    {
+        using var silence = new SilentLog();
+        await using var cache = NewCache();
+        var sound = ServingForm.Make(TestModels.Logistic([1, 2, 3], 0), CancellationToken.None);
+        var broken = sound with { GraphDigest = "broken", Graph = "not a graph"u8.ToArray() };
+        for (var i = 0; i < 5; i++)
+        {
+            await Assert.ThrowsAsync<ModelLoadException>(async () => await cache.GetAsync(
+                new ModelKey("acme", $"{i}"), (_, _) => Task.FromResult(new ModelContent(broken, Signature)), CancellationToken.None));
+        }
+        Assert.Equal(0, cache.Snapshot().Bytes);
+
+        var full = await Assert.ThrowsAsync<ModelCacheFullException>(async () => await cache.GetAsync(
+            new ModelKey("acme", "small"), (_, _) => Task.FromResult(new ModelContent(sound, Signature) { TenantBytesMax = 10_000 }), CancellationToken.None));
+        Assert.True(full.OfTenant);
+        Assert.Equal(0, cache.Snapshot().Bytes);
+        (await cache.GetAsync(new ModelKey("acme", "small"), (_, _) => Task.FromResult(new ModelContent(sound, Signature)), CancellationToken.None)).Dispose();
+        Assert.Equal(1, cache.Snapshot().SharedGraphs);
+    }
+
+    [Fact]
     public async Task Too_many_waiting_loads_are_refused_at_once()
     {
         await using var cache = new ModelCache(new ModelCacheOptions { LoadsMax = 1, LoadsWaitingMax = 1 }, TimeProvider.System);

@@ -122,8 +122,68 @@ public sealed class ServingFormTests
         Assert.Throws<OnnxException>(() => OnnxSession.Load(graph.ToBytes()));
         Assert.Throws<OnnxException>(() => ServingForm.Make(graph.ToBytes(), CancellationToken.None));
         Assert.Throws<ModelSplitException>(() => ModelSplitter.Split(graph.ToBytes()));
-        Assert.Throws<OnnxException>(() => SharedGraph.Load(graph.ToBytes()));
+        using var shared = SharedGraph.Load(graph.ToBytes());
+        var asInputs = new ServingPack
+        {
+            GraphDigest = "d", Graph = graph.ToBytes(), Weights = [], Outputs = [new OnnxValueInfo("y", TensorElementType.Float, [-1, -1])],
+            Inputs = [new OnnxValueInfo("x", TensorElementType.Float, [-1, 1]), new OnnxValueInfo("trees", TensorElementType.UInt8, [-1])],
+        };
+        Assert.Throws<OnnxException>(() => shared.Bind(asInputs));
     }
+
+    [Fact]
+    public void A_pack_cannot_make_an_operator_read_another_table_than_the_one_that_was_checked()
+    {
+        // One table is sound, the other is not; which is which depends on where one begins to count.
+        var sound = ServingForm.Make(TreeModels.Random(1, 4, 1), CancellationToken.None).Weights.First(weight => weight.Type == TensorElementType.UInt8);
+        var damaged = sound with { Bytes = sound.Bytes.ToArray().Select((value, i) => i > 60 ? (byte)0xFF : value).ToArray() };
+        var graph = new OnnxGraphBuilder("swapped");
+        graph.Input("i0", TensorElementType.UInt8, "B");
+        var table = graph.Input("w0", TensorElementType.UInt8, "B");
+        var x = graph.Input("w1", TensorElementType.Float, "N", "F");
+        graph.Output("o0", graph.Node("ai.atoll", "TreeEnsemble", [x, table], 1)[0], TensorElementType.Float, "N", "T");
+        var rows = new OnnxWeight(TensorElementType.Float, [1, TreeModels.Features], new byte[4 * TreeModels.Features], null);
+        var pack = new ServingPack
+        {
+            GraphDigest = "d", Graph = graph.ToBytes(), Inputs = [], Outputs = [new OnnxValueInfo("y", TensorElementType.Float, [-1, 1])], Weights = [sound, damaged, rows],
+        };
+        using var shared = SharedGraph.Load(pack.Graph);
+        Assert.Throws<OnnxException>(() => shared.Bind(pack));
+        Assert.Throws<OnnxException>(() => shared.Bind(pack with { Inputs = [new OnnxValueInfo("a", TensorElementType.UInt8, [-1]), new OnnxValueInfo("b", TensorElementType.UInt8, [-1])], Weights = [rows] }));
+
+        // Inside of another node anything could be the table.
+        var then = new OnnxGraphBuilder("then");
+        then.Output("inner", then.Node("ai.atoll", "TreeEnsemble", ["x", "client"], 1)[0], TensorElementType.Float, "N", "T");
+        var outer = new OnnxGraphBuilder("outer");
+        outer.Input("x", TensorElementType.Float, "N", "F");
+        outer.Input("client", TensorElementType.UInt8, "B");
+        outer.Output("o0", outer.Node("If", [outer.Scalar("yes", true)], then.ToBody("then_branch", outer), then.ToBody("else_branch", outer)), TensorElementType.Float, "N", "T");
+        Assert.Throws<OnnxException>(() => SharedGraph.Load(outer.ToBytes()));
+    }
+
+    [Fact]
+    public void A_dictionary_with_a_default_in_a_tensor_is_left_to_the_engine()
+    {
+        var graph = new OnnxGraphBuilder("dictionary");
+        var x = graph.Input("x", TensorElementType.Int64, "N");
+        var value = new Atoll.Serving.Onnx.Proto.TensorProto { DataType = (int)TensorElementType.Int64, Dims = { 1 }, Int64Data = { 99 } };
+        var y = graph.Node("ai.onnx.ml", "LabelEncoder", [x], 1,
+            OnnxGraphBuilder.Attribute("keys_int64s", [0L, 1L]), OnnxGraphBuilder.Attribute("values_int64s", [10L, 20L]), OnnxGraphBuilder.Attribute("default_tensor", value))[0];
+        graph.Output("y", y, TensorElementType.Int64, "N");
+        var model = graph.ToModel();
+        model.OpsetImport.Single(set => set.Domain == "ai.onnx.ml").Version = 4;
+        var pack = ServingForm.Make(Google.Protobuf.MessageExtensions.ToByteArray(model), CancellationToken.None);
+
+        Assert.Null(pack.GraphDigest);
+        using var session = OnnxSession.Load(pack.Graph.Span);
+        using var asked = OnnxTensor.Create<long>([0, 1, 7], 3);
+        using var answer = session.Run(asked)[0];
+        Assert.Equal([10L, 20L, 99L], answer.Span<long>().ToArray());
+    }
+
+    [Fact]
+    public void Trees_that_give_some_rows_no_score_for_a_class_are_left_to_the_engine() =>
+        Assert.Contains("no score", ServingForm.Make(TreeModels.Random(3, 2, 3, isClassifier: true), CancellationToken.None).Reason, StringComparison.Ordinal);
 
     [Fact]
     public void A_pack_comes_back_from_its_bytes_as_it_was()
