@@ -1,10 +1,14 @@
 using System.Buffers.Binary;
+using System.Net;
+using System.Net.Http.Json;
 using System.Runtime.InteropServices;
 using System.Text;
+using Atoll.Contracts;
 using Atoll.Platform.Grpc;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Serving.Onnx;
 using Atoll.Tests.Platform.Grpc;
+using Atoll.Tests.Tenancy;
 using Google.Protobuf;
 using InputTensor = Atoll.Prediction.OpenInference.Grpc.Messages.ModelInferRequest.Types.InferInputTensor;
 using RequestedOutput = Atoll.Prediction.OpenInference.Grpc.Messages.ModelInferRequest.Types.InferRequestedOutputTensor;
@@ -278,6 +282,21 @@ public sealed class OpenInferenceGrpcTests(PredictionServer server) : IClassFixt
         await stream.WriteAsync(new ModelInferRequest { ModelName = "nobody" });
         Assert.Null(await stream.ReadAsync<ModelStreamInferResponse>());
         Assert.Equal((StatusCode.NotFound, "Request for unknown model: 'nobody' is not found"), ((await stream.EndAsync()).Status, (await stream.EndAsync()).Message));
+    }
+
+    [Fact]
+    public async Task A_stream_ends_when_its_key_is_revoked()
+    {
+        var me = (await server.Client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse))!;
+        var key = await server.Client.CreateKeyAsync(me.Principal);
+        using var client = new GrpcTestClient(server.Server.Server.Address, key.Secret);
+        using var stream = client.Open(Service + "ModelStreamInfer");
+        await stream.WriteAsync(Price("1", 1));
+        Assert.Equal("", (await stream.ReadAsync<ModelStreamInferResponse>())!.ErrorMessage);
+        Assert.Equal(HttpStatusCode.NoContent, await server.Client.DeleteAsync($"/api/v1/principals/{me.Principal}/keys/{key.Id}").StatusAsync());
+        await stream.WriteAsync(Price("2", 2));
+        Assert.Null(await stream.ReadAsync<ModelStreamInferResponse>());
+        Assert.Equal(StatusCode.Unauthenticated, (await stream.EndAsync()).Status);
     }
 
     [Fact]

@@ -1,5 +1,8 @@
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json.Nodes;
 using Atoll.Deployments;
+using Atoll.Serving.Onnx;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -23,6 +26,29 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
         Assert.Equal(0, (int)intents["max_batch_size"]!);
         Assert.Equal("TYPE_STRING", (string)intents["input"]![0]!["data_type"]!);
         Assert.Equal("[-1]", intents["input"]![0]!["dims"]!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task A_model_is_brought_into_memory_when_its_request_is_there_whole()
+    {
+        // A model that no other test has in memory under another name.
+        await server.RegisterAsync("trickled", PredictionModels.Echo(("trickled", TensorElementType.Float, "FP32")));
+        const string Body = """{"inputs":[{"name":"trickled","shape":[1,2],"datatype":"FP32","data":[1,2]}]}""";
+        var address = new Uri(server.Server.Server.Address);
+        using var tcp = new TcpClient();
+        await tcp.ConnectAsync(address.Host, address.Port, TestContext.Current.CancellationToken);
+        await using var stream = tcp.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /v2/models/trickled/infer HTTP/1.1\r\nHost: {address.Authority}\r\nAuthorization: {server.Client.DefaultRequestHeaders.Authorization}\r\n"
+            + $"Content-Type: application/json\r\nContent-Length: {Body.Length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"), TestContext.Current.CancellationToken);
+        using var reader = new StreamReader(stream, Encoding.ASCII);
+
+        // The server says 'continue' once the handler reads, and then has nothing to read.
+        Assert.StartsWith("HTTP/1.1 100", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+        Assert.Empty((await StatsAsync("/v2/models/trickled/stats"))["memory_usage"]!.AsArray());
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(Body), TestContext.Current.CancellationToken);
+        Assert.Contains("HTTP/1.1 200", await reader.ReadToEndAsync(TestContext.Current.CancellationToken));
+        Assert.NotEmpty((await StatsAsync("/v2/models/trickled/stats"))["memory_usage"]!.AsArray());
     }
 
     [Fact]

@@ -9,7 +9,9 @@ internal static class GrpcFailures
     public static Problem NeedsHttp2() => new(426, ProblemCodes.UnsupportedMediaType, "gRPC needs HTTP/2.", "Connect without a proxy that speaks HTTP/1.1 only.");
 
     public static RpcException TooLarge(long bytesMax) => new(new Status(
-        StatusCode.ResourceExhausted, $"A message is larger than {bytesMax} bytes. Send less, or raise the setting 'Atoll:RequestBytesMax'."));
+        StatusCode.ResourceExhausted, bytesMax == GrpcMethod.AnybodysBytesMax
+            ? $"A message is larger than {bytesMax} bytes, the most that a method for anybody takes."
+            : $"A message is larger than {bytesMax} bytes. Send less, or raise the setting 'Atoll:RequestBytesMax'."));
 
     public static RpcException AnswerTooLarge(long bytes) => new(new Status(
         StatusCode.ResourceExhausted, $"The answer of {bytes} bytes is larger than a message can be. Ask for less."));

@@ -1,3 +1,4 @@
+using Atoll.Platform.Security;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Platform.Grpc;
@@ -5,6 +6,9 @@ namespace Atoll.Platform.Grpc;
 /// <summary>A method of a service: answers requests to its route.</summary>
 internal abstract partial class GrpcMethod(IServiceProvider services)
 {
+    /// <summary>Bytes of a message to a method that anybody may call: nobody has to answer for what it costs.</summary>
+    public const long AnybodysBytesMax = 16 << 10;
+
     private readonly long _messageBytesMax = services.GetRequiredService<IOptions<AtollOptions>>().Value.RequestBytesMax;
     private readonly TimeProvider _clock = services.GetRequiredService<TimeProvider>();
     private readonly ILogger _logger = services.GetRequiredService<ILogger<GrpcMethod>>();
@@ -27,7 +31,7 @@ internal abstract partial class GrpcMethod(IServiceProvider services)
         try
         {
             using var call = ServerCallContext.Start(http, _clock);
-            call.LiftBodyLimits(IsStream);
+            call.LiftBodyLimits(IsStream, IsForAnybody(http));
             await RunAsync(call);
         }
         catch (RpcException failure)
@@ -42,7 +46,8 @@ internal abstract partial class GrpcMethod(IServiceProvider services)
     {
         var http = call.GetHttpContext();
         var encoding = EncodingOf(http.Request);
-        if (encoding is null || MessageCompression.IsKnown(encoding)) return new GrpcMessageReader<T>(http.Request.BodyReader, deserialize, encoding, _messageBytesMax);
+        if (encoding is null || MessageCompression.IsKnown(encoding))
+            return new GrpcMessageReader<T>(http.Request.BodyReader, deserialize, encoding, IsForAnybody(http) ? Math.Min(AnybodysBytesMax, _messageBytesMax) : _messageBytesMax);
         call.ResponseTrailers["grpc-accept-encoding"] = MessageCompression.Accepted;
         throw GrpcFailures.UnknownEncoding(encoding);
     }
@@ -89,6 +94,8 @@ internal abstract partial class GrpcMethod(IServiceProvider services)
             call.End(new Status(StatusCode.Internal, "The server failed at this request."), null);
         }
     }
+
+    private static bool IsForAnybody(HttpContext http) => http.GetEndpoint()?.Metadata.GetMetadata<OpenToAnybody>() is not null;
 
     private static string? EncodingOf(HttpRequest request) =>
         request.Headers["grpc-encoding"].ToString() is { Length: > 0 } encoding && encoding != "identity" ? encoding : null;

@@ -7,6 +7,8 @@ namespace Atoll.Platform.Grpc;
 /// <summary>Gives tools such as grpcurl the .proto files of what is served.</summary>
 internal sealed class GrpcReflection(EndpointDataSource routes)
 {
+    private const int EchoBytesMax = 1024;
+
     private readonly Lazy<Described> _described = new(() => new Described(
         [.. routes.Endpoints.Select(route => route.Metadata.GetMetadata<GrpcRoute>()?.Service).OfType<ServiceDescriptor>().Distinct()]));
 
@@ -18,7 +20,10 @@ internal sealed class GrpcReflection(EndpointDataSource routes)
 
     private ServerReflectionResponse Answer(ServerReflectionRequest request)
     {
-        var response = new ServerReflectionResponse { ValidHost = request.Host, OriginalRequest = request };
+        var response = new ServerReflectionResponse();
+
+        // What is longer is not worth its echo: nobody needs a credential to ask for it.
+        if (request.CalculateSize() <= EchoBytesMax) (response.ValidHost, response.OriginalRequest) = (request.Host, request);
         var described = _described.Value;
         switch (request.MessageRequestCase)
         {

@@ -17,7 +17,8 @@ internal static class Marshaller
 {
     public static Deserializer<T> Read<T>() where T : IMessage<T>, new()
     {
-        var parser = new MessageParser<T>(static () => new T());
+        // Nobody reads unknown fields; kept, they would go back to the client where a request is echoed.
+        var parser = new MessageParser<T>(static () => new T()).WithDiscardUnknownFields(true);
         return bytes =>
         {
             try

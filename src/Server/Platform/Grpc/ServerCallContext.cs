@@ -59,12 +59,12 @@ internal sealed class ServerCallContext : IDisposable
     /// <summary>Ends the answer. Nothing can be sent afterwards.</summary>
     public void End(Status status, TimeSpan? retryAfter) => GrpcAnswers.Write(_http, status, retryAfter, _trailers);
 
-    /// <summary>Streams last as long as their clients like and carry any number of messages.</summary>
-    public void LiftBodyLimits(bool isStream)
+    /// <summary>Streams carry any number of messages, and last as long as their clients like where we know whose they are.</summary>
+    public void LiftBodyLimits(bool isStream, bool isForAnybody)
     {
         // Each message has its own limit.
         if (_http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size) size.MaxRequestBodySize = null;
-        if (isStream && _http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
+        if (isStream && !isForAnybody && _http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate) rate.MinDataRate = null;
     }
 
     public void Dispose()

@@ -61,7 +61,7 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
     }
 
     private static Problem InProgress() => new(409, ProblemCodes.RequestInProgress,
-        $"A request with this {RepeatableRoutes.Header} is still running.", "Repeat it in a moment to get its answer.");
+        $"A request with this {RepeatableRoutes.Header} is still running.", "Repeat it in a moment to get its answer. Should the answer have been lost, the key is free again after 24 hours.");
 
     /// <summary>Takes the key, or tells who has it.</summary>
     private async Task<(RepeatableRequest? Earlier, bool IsOurs)> ReserveAsync(Caller caller, string key, CancellationToken cancellationToken)
@@ -69,7 +69,7 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         await using var scope = ScopeOf(caller);
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
         var now = clock.GetUtcNow().UtcDateTime;
-        await db.RepeatableRequests().Where(request => request.ExpiresUtc < now && request.Status != null).ExecuteDeleteAsync(cancellationToken);
+        await db.RepeatableRequests().Where(request => request.ExpiresUtc < now).ExecuteDeleteAsync(cancellationToken);
         var earlier = await Find(db, caller, key).AsNoTracking().SingleOrDefaultAsync(cancellationToken);
         if (earlier is not null) return (earlier, false);
         db.RepeatableRequests().Add(new RepeatableRequest { PrincipalId = caller.PrincipalId, Key = key, ExpiresUtc = now + Kept });
@@ -101,7 +101,7 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
             await next(context);
             if (context.Response.StatusCode is >= 200 and < 300)
             {
-                // From here on the key is never free again, even when its answer cannot be kept.
+                // From here on the key stays taken for as long as answers are kept, even when this one cannot be.
                 done = true;
                 await ReadRestAsync(context.Request.Body);
                 await KeepAsync(caller, key, digest.Finish(), context.Response, answer.Length <= AnswerBytesMax ? answer.ToArray() : []);

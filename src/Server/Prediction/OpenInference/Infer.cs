@@ -1,5 +1,6 @@
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Route = Atoll.Deployments.Route;
 
@@ -26,13 +27,28 @@ internal static class Infer
     private static async ValueTask<Outcome<InferResponse>> AnswerAsync(
         HttpContext context, Route route, InferenceRunner runner, TimeProvider clock, PredictionWork work, CancellationToken cancellationToken)
     {
-        var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
-        if (full is not null) return full;
+        // First of all: a model is not held in memory for as long as a client takes to send.
+        var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
+        if (unread is not null) return unread;
+        ModelLease lease;
+        Problem? full;
+        try
+        {
+            (lease, full) = await runner.LeaseAsync(route, cancellationToken);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+        if (full is not null)
+        {
+            body.Dispose();
+            return full;
+        }
         using var leased = lease;
         using var tensors = new InferTensors(route.Endpoint, lease.Session) { Labels = route.Signature.Labels ?? [] };
         var request = new InferRequest(tensors);
-        var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
-        if (unread is not null) return unread;
         var began = clock.GetTimestamp();
         using (body)
         {

@@ -5,6 +5,9 @@ using Atoll.Platform.Grpc;
 using Atoll.Platform.Grpc.Messages;
 using Atoll.Tests.Platform.Grpc.Messages;
 using Google.Protobuf;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using ServingStatus = Atoll.Platform.Grpc.Messages.HealthCheckResponse.Types.ServingStatus;
 
 namespace Atoll.Tests.Platform.Grpc;
@@ -13,6 +16,7 @@ namespace Atoll.Tests.Platform.Grpc;
 public sealed class GrpcCallTests(EchoServer server) : IClassFixture<EchoServer>, IDisposable
 {
     private const string One = "/atoll.tests.Echo/One";
+    private const string Reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 
     private readonly GrpcTestClient _client = new(server.Address);
 
@@ -346,6 +350,57 @@ public sealed class GrpcCallTests(EchoServer server) : IClassFixture<EchoServer>
             Assert.Equal(request, response.OriginalRequest);
             return response;
         }
+    }
+
+    [Fact]
+    public async Task Reflection_answers_nobody_with_much_more_than_was_sent()
+    {
+        // A long host, and a field that the .proto does not have.
+        ServerReflectionRequest With(int length) => new() { Host = new string('h', length), ListServices = "" };
+        byte[] unknown = [0x9A, 0x06, 0x80, 0x04, .. new byte[512]];
+        var plain = await AskAsync(new ServerReflectionRequest { ListServices = "" }.ToByteArray());
+        Assert.Equal(plain, await AskAsync([.. new ServerReflectionRequest { ListServices = "" }.ToByteArray(), .. unknown]));
+        Assert.Equal(500, ServerReflectionResponse.Parser.ParseFrom(await AskAsync(With(500).ToByteArray())).ValidHost.Length);
+        var answer = ServerReflectionResponse.Parser.ParseFrom(await AskAsync(With(10_000).ToByteArray()));
+        Assert.Equal(("", null), (answer.ValidHost, answer.OriginalRequest));
+        Assert.NotEmpty(answer.ListServicesResponse.Service);
+
+        async Task<byte[]> AskAsync(byte[] request) => Assert.Single((await _client.SendAsync(Reflection, GrpcTestClient.Frame(request))).Messages);
+    }
+
+    [Theory]
+    [InlineData(Reflection)]
+    [InlineData("/grpc.health.v1.Health/Check")]
+    [InlineData("/grpc.health.v1.Health/Watch")]
+    public async Task Methods_for_anybody_take_small_messages_only(string method)
+    {
+        var large = new byte[17 << 10];
+        foreach (var (body, encoding) in ((byte[], string)[])[(GrpcTestClient.Frame(large), "identity"), (GrpcTestClient.Frame(large, "gzip"), "gzip")])
+        {
+            var answer = await _client.SendAsync(method, body, ("grpc-encoding", encoding));
+            Assert.Equal(StatusCode.ResourceExhausted, answer.Status);
+            Assert.Contains("16384 bytes", answer.Message);
+            Assert.DoesNotContain("Atoll:RequestBytesMax", answer.Message);
+        }
+    }
+
+    [Theory]
+    [InlineData(true, false, true)]
+    [InlineData(true, true, false)]
+    [InlineData(false, false, false)]
+    public void Only_streams_of_known_callers_may_be_as_slow_as_they_like(bool isStream, bool isForAnybody, bool isSlow)
+    {
+        var http = new DefaultHttpContext();
+        var rate = new Rate();
+        http.Features.Set<IHttpMinRequestBodyDataRateFeature>(rate);
+        using var call = ServerCallContext.Start(http, server.Clock);
+        call.LiftBodyLimits(isStream, isForAnybody);
+        Assert.Equal(isSlow, rate.MinDataRate is null);
+    }
+
+    private sealed class Rate : IHttpMinRequestBodyDataRateFeature
+    {
+        public MinDataRate? MinDataRate { get; set; } = new(240, TimeSpan.FromSeconds(5));
     }
 
     private async Task<TaskCompletionSource> WaitingAsync(string name)

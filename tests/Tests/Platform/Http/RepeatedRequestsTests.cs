@@ -176,6 +176,49 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
         Assert.Equal((1, StatusCodes.Status201Created, "/things/1"), (writes, second.Response.StatusCode, second.Response.Headers.Location.ToString()));
     }
 
+    [Fact]
+    public async Task A_key_whose_answer_was_lost_is_free_again_when_answers_are_forgotten()
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var me = (await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse))!;
+        var caller = new Caller(tenant.Tenant.Id, tenant.Tenant.Name, me.PrincipalId, me.Principal, [.. me.Permissions]);
+        var scopes = new BreakableScopes(server.Server.Services.GetRequiredService<IServiceScopeFactory>());
+        var clock = new VirtualClock();
+        var writes = 0;
+        var repeated = new RepeatedRequests(
+            context =>
+            {
+                // The database goes away between the write and the keeping of its answer.
+                scopes.IsBroken = ++writes == 1;
+                context.Response.StatusCode = StatusCodes.Status201Created;
+                return Task.CompletedTask;
+            },
+            scopes, clock);
+        await Assert.ThrowsAsync<IOException>(() => repeated.InvokeAsync(NewContext(caller, CancellationToken.None)));
+        scopes.IsBroken = false;
+
+        Assert.Equal((StatusCodes.Status409Conflict, 1), (await RepeatAsync(), writes));
+        clock.Advance(TimeSpan.FromHours(23));
+        Assert.Equal((StatusCodes.Status409Conflict, 1), (await RepeatAsync(), writes));
+        clock.Advance(TimeSpan.FromHours(2));
+        Assert.Equal((StatusCodes.Status201Created, 2), (await RepeatAsync(), writes));
+
+        async Task<int> RepeatAsync()
+        {
+            var context = NewContext(caller, CancellationToken.None);
+            context.RequestServices = server.Server.Services;
+            await repeated.InvokeAsync(context);
+            return context.Response.StatusCode;
+        }
+    }
+
+    private sealed class BreakableScopes(IServiceScopeFactory scopes) : IServiceScopeFactory
+    {
+        public bool IsBroken { get; set; }
+
+        public IServiceScope CreateScope() => IsBroken ? throw new IOException("The disk is gone.") : scopes.CreateScope();
+    }
+
     private static DefaultHttpContext NewContext(Caller caller, CancellationToken aborted)
     {
         var context = new DefaultHttpContext { RequestAborted = aborted };

@@ -10,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Atoll.Prediction.OpenInference.Grpc;
 
 /// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
-internal sealed class GrpcInference(InferenceRunner runner, IOptions<PredictionOptions> options)
+internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, IOptions<PredictionOptions> options)
 {
     // Grows with what is there over gRPC.
     private static readonly string[] Extensions = ["parameters"];
@@ -57,6 +57,9 @@ internal sealed class GrpcInference(InferenceRunner runner, IOptions<PredictionO
         var endsAtErrors = string.Equals(context.RequestHeaders["triton_grpc_error"], "true", StringComparison.OrdinalIgnoreCase);
         while (await requests.MoveNext(context.CancellationToken))
         {
+            // The credential was looked at when the stream was opened, which may be long ago.
+            if (!await check.IsStillGoodAsync(context.GetHttpContext(), context.CancellationToken))
+                throw new RpcException(new Status(StatusCode.Unauthenticated, "The credential of this stream was revoked, has expired, or has lost the permission."));
             var (answer, problem) = await InferAsync(requests.Current, context, isStream: true);
             if (problem is not null && endsAtErrors) throw new RpcException(problem);
             using var sent = new StreamAnswer(answer, problem is null ? "" : Status.Of(problem).Detail, requests.Current.Id);
