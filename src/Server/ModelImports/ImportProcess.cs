@@ -14,6 +14,8 @@ internal static class ImportProcess
     /// <summary>Exit code of a process that could get no more memory.</summary>
     public const int OutOfMemoryExitCode = 11;
 
+    private const string GapsLine = "sandbox lacks: ";
+
     // Half of what the server's threads have: a model that needs more than that to be loaded would end the server.
     private const int StackBytes = 768 * 1024;
 
@@ -22,13 +24,24 @@ internal static class ImportProcess
     public static int Run(string folder, TextWriter output)
     {
         var order = JsonSerializer.Deserialize(File.ReadAllBytes(Path.Combine(folder, ImportFiles.Order)), ImportJson.Default.ImportOrder)!;
-        Sandbox.Enter(folder, order.SourcePath, order.MemoryMegabytesMax, order.SecondsMax);
+        var gaps = Sandbox.Enter(folder, order.SourcePath, order.MemoryMegabytesMax, order.SecondsMax);
+
+        // Said before anything of the model is read: afterwards the process may be the model's.
+        if (gaps != SandboxGaps.None)
+        {
+            output.WriteLine(GapsLine + gaps);
+            output.Flush();
+        }
         var code = 0;
         var thread = new Thread(() => code = Run(order, folder, output), StackBytes);
         thread.Start();
         thread.Join();
         return code;
     }
+
+    /// <summary>What a line that the process wrote says about its sandbox; null when it says something else.</summary>
+    public static SandboxGaps? GapsIn(string line) =>
+        line.StartsWith(GapsLine, StringComparison.Ordinal) && Enum.TryParse(line.AsSpan(GapsLine.Length), out SandboxGaps gaps) ? gaps : null;
 
     private static int Run(ImportOrder order, string folder, TextWriter output)
     {

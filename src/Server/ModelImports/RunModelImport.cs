@@ -104,6 +104,11 @@ internal sealed partial class RunModelImport(
         {
             // A process that was taken over by a model may say anything, but not keep the database busy.
             if (++stages > StagesMax) return;
+            if (ImportProcess.GapsIn(line) is { } gaps)
+            {
+                if (stages == 1) Log.Unprotected(logger, import.Id, gaps);
+                return;
+            }
             stage = line.Length <= StageCharsMax ? line : line[..StageCharsMax];
             await using var scope = scopes.CreateAsyncScope();
             scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(import.TenantId);
@@ -201,6 +206,10 @@ internal sealed partial class RunModelImport(
     {
         [LoggerMessage(LogLevel.Warning, "The model of import {Import} crashed the process that tried it with code {Code} while {Stage}: {Output}")]
         public static partial void Crashed(ILogger logger, string import, int code, string stage, string output);
+
+        [LoggerMessage(LogLevel.Warning,
+            "The model of import {Import} was tried in a process that this system does not hold: {Gaps} (Files: no Landlock; Calls: no seccomp). See the guide 'Import a model'.")]
+        public static partial void Unprotected(ILogger logger, string import, SandboxGaps gaps);
 
         [LoggerMessage(LogLevel.Information, "Import {Import} made version {Version} of model {Model}.")]
         public static partial void Imported(ILogger logger, string import, string model, int version);

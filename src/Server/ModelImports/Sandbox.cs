@@ -5,8 +5,8 @@ namespace Atoll.ModelImports;
 /// <summary>Takes from this process what reading a stranger's model does not need. There is no way back.</summary>
 /// <remarks>
 /// On Linux: memory, processor time and file sizes are limited by the kernel; no network, no other process, no links to files (a seccomp filter); files
-/// of the system and of Atoll can be read, nothing but the work folder can be written (Landlock, where the kernel has it; it holds for this thread and those that it
-/// starts). On macOS: processor time and file sizes. Elsewhere only what the parent does: it watches memory and time, and gives the process no secrets.
+/// of the system and of Atoll can be read, nothing but the work folder can be written (Landlock, where the kernel has it). On macOS: processor time and
+/// file sizes. Elsewhere only what the parent does: it watches memory and time, and gives the process no secrets.
 /// Sources: man 2 setrlimit, man 2 seccomp, man 7 landlock.
 /// </remarks>
 internal static partial class Sandbox
@@ -15,21 +15,40 @@ internal static partial class Sandbox
     private const long MemoryHeadroomBytes = 1L << 30;
     private const int CpuHeadroomSeconds = 30;
 
+    // Set for the second start of the program, the one under Landlock.
+    private const string HasFileRules = "ATOLL_FILE_RULES";
+
+    /// <remarks>
+    /// Landlock holds for one thread, and the runtime has started others. So the program starts again: what is in force when a process
+    /// becomes another program holds for all of that. The first time this does not return.
+    /// </remarks>
     /// <param name="folder">May be written.</param>
     /// <param name="source">May be read besides what a program needs.</param>
-    public static void Enter(string folder, string source, int memoryMegabytesMax, int secondsMax)
+    /// <returns>What this system does not give.</returns>
+    public static SandboxGaps Enter(string folder, string source, int memoryMegabytesMax, int secondsMax)
     {
-        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS()) return;
         const int cpu = 0, fileSize = 1, data = 2, core = 4;
+        var gaps = SandboxGaps.Files | SandboxGaps.Calls;
+        if (!OperatingSystem.IsLinux() && !OperatingSystem.IsMacOS()) return gaps;
+        var hasPrivilegesSet = OperatingSystem.IsLinux() && prctl(SetNoNewPrivileges, 1, 0, 0, 0) == 0;
+        if (Environment.GetEnvironmentVariable(HasFileRules) is not null) gaps &= ~SandboxGaps.Files;
+        else if (hasPrivilegesSet && FileRules.Enter(folder, source)) StartAgain();
+
+        // After the start: the runtime makes a large file in memory then.
         var memory = memoryMegabytesMax * (1L << 20);
         Limit(cpu, secondsMax + CpuHeadroomSeconds);
         Limit(fileSize, memory);
-        if (!OperatingSystem.IsLinux()) return;
+        if (!OperatingSystem.IsLinux()) return gaps;
         Limit(core, 0);
         Limit(data, memory + MemoryHeadroomBytes);
-        if (prctl(SetNoNewPrivileges, 1, 0, 0, 0) != 0) return;
-        FileRules.Enter(folder, source);
-        SystemCallFilter.Enter();
+        return hasPrivilegesSet && SystemCallFilter.Enter() ? gaps & ~SandboxGaps.Calls : gaps;
+    }
+
+    /// <summary>Returns only when that fails.</summary>
+    private static void StartAgain()
+    {
+        var arguments = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
+        if (setenv(HasFileRules, "1", 1) == 0) _ = execv("/proc/self/exe", [.. arguments, null]);
     }
 
     private const int SetNoNewPrivileges = 38;
@@ -51,4 +70,23 @@ internal static partial class Sandbox
 
     [LibraryImport("libc")]
     private static partial int prctl(int option, nint a, nint b, nint c, nint d);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int setenv(string name, string value, int overwrite);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int execv(string path, string?[] arguments);
+}
+
+/// <summary>What of the sandbox a system does not give.</summary>
+[Flags]
+internal enum SandboxGaps
+{
+    None = 0,
+
+    /// <summary>No Landlock: the files of the server's user can be read and changed.</summary>
+    Files = 1,
+
+    /// <summary>No seccomp filter: network and other processes can be reached.</summary>
+    Calls = 2,
 }
