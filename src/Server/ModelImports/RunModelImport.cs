@@ -178,12 +178,21 @@ internal sealed partial class RunModelImport(
             throw new JobRefusedException($"The model '{model}' reads {newest.Signature.SampleType}; this file reads {signature.SampleType}. Import it under another name.");
     }
 
-    /// <summary>Reads what the process left. Were it taken over by a model, a link could make us read a file of the server.</summary>
+    /// <summary>Reads what the process left. Were it taken over by a model, a link could make us read a file of the server, and a pipe wait for ever.</summary>
     internal static async Task<byte[]> ReadAsync(string work, string name, long bytesMax, CancellationToken cancellationToken)
     {
-        var file = new FileInfo(Path.Combine(work, name));
-        if (!file.Exists || file.LinkTarget is not null || file.Length > bytesMax) throw Tampered();
-        return await File.ReadAllBytesAsync(file.FullName, cancellationToken);
+        try
+        {
+            await using var file = new FileStream(LeftFile.Open(Path.Combine(work, name)), FileAccess.Read, bufferSize: 0);
+            if (!file.CanSeek || file.Length > Math.Min(bytesMax, Array.MaxLength)) throw Tampered();
+            var bytes = new byte[file.Length];
+            await file.ReadExactlyAsync(bytes, cancellationToken);
+            return bytes;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw Tampered();
+        }
     }
 
     /// <summary>Others may share the graph by its digest, so the digest must be the graph's own.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Atoll.ModelImports;
 using Atoll.Platform.Jobs;
 using Atoll.Serving.Splitting;
@@ -34,5 +35,30 @@ public sealed class RunModelImportTests
         await Assert.ThrowsAsync<JobRefusedException>(() => ReadAsync("secret", 5));
         await Assert.ThrowsAsync<JobRefusedException>(() => ReadAsync("link", 6));
         await Assert.ThrowsAsync<JobRefusedException>(() => ReadAsync("missing", 6));
+        Directory.CreateDirectory(Path.Combine(folder.Path, "folder"));
+        await Assert.ThrowsAsync<JobRefusedException>(() => ReadAsync("folder", 1 << 20));
+    }
+
+    [Fact]
+    public async Task A_pipe_is_not_waited_for()
+    {
+        if (OperatingSystem.IsWindows()) Assert.Skip("Windows has no pipes in folders.");
+        using var folder = new TestFolder();
+        using var maker = Process.Start("mkfifo", Path.Combine(folder.Path, ImportFiles.Result));
+        await maker.WaitForExitAsync(TestContext.Current.CancellationToken);
+        Assert.Equal(0, maker.ExitCode);
+
+        // On a thread of its own: opening it in the usual way would not come back.
+        var reading = Task.Run(() => RunModelImport.ReadAsync(folder.Path, ImportFiles.Result, 1 << 20, TestContext.Current.CancellationToken), TestContext.Current.CancellationToken);
+        await Assert.ThrowsAsync<JobRefusedException>(() => reading.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void What_the_sandbox_lacks_is_read_from_a_line_of_its_own()
+    {
+        Assert.Equal(SandboxGaps.Files | SandboxGaps.Calls, ImportProcess.GapsIn("sandbox lacks: Files, Calls"));
+        Assert.Equal(SandboxGaps.Files, ImportProcess.GapsIn("sandbox lacks: Files"));
+        Assert.Null(ImportProcess.GapsIn("sandbox lacks: a line break"));
+        Assert.Null(ImportProcess.GapsIn("reading the file"));
     }
 }
