@@ -79,7 +79,7 @@ public sealed class PredictionStressTests(ITestOutputHelper output)
                 var text = await answer.Content.ReadAsStringAsync(cancellationToken);
 
                 // All of the little room may be taken by models in use; that is said, and the client asks again.
-                if (answer.StatusCode == HttpStatusCode.ServiceUnavailable)
+                if (answer.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests)
                 {
                     Assert.NotNull(answer.Headers.RetryAfter);
                     i--;
