@@ -181,8 +181,9 @@ public sealed partial class AtollClient : IDisposable
 
     private static string NewIdempotencyKey() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
+    /// <summary>Not 504: what took too long would do so again.</summary>
     private static bool MayPass(HttpStatusCode status) => status is HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway
-        or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout;
+        or HttpStatusCode.ServiceUnavailable;
 
     /// <summary>Twice as long each time, with a random part so that clients do not come back all at once.</summary>
     private static TimeSpan Pause(int attempt)

@@ -13,6 +13,7 @@ public static class ProblemCodes
     public const string TooLarge = "too-large";
     public const string LimitReached = "limit-reached";
     public const string Busy = "busy";
+    public const string TookTooLong = "took-too-long";
     public const string ShuttingDown = "shutting-down";
     public const string InternalError = "internal-error";
     public const string StorageUnavailable = "storage-unavailable";

@@ -27,7 +27,7 @@ internal static class PredictionModule
             .WithName("predict").WithSummary("Predict rows, texts or images: JSON, csv or a form with files.")
             .Produces<PredictResponse>(StatusCodes.Status200OK, "application/json", "text/csv")
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
-            .WithMetadata(new QueryParameters([.. PredictDescription.Query.Select(parameter => parameter.Name)]))
+            .WithMetadata(new RunsModel(), new QueryParameters([.. PredictDescription.Query.Select(parameter => parameter.Name)]))
             .AddOpenApiOperationTransformer(PredictDescription.AddAsync);
     }
 
@@ -52,7 +52,7 @@ internal static class PredictionModule
             v2.MapGet(path + "/stats", ModelStatistics.HandleAsync).WithName($"countInferenceModel{suffix}").WithSummary("What was asked of a model since it came into memory.")
                 .Needs(Permissions.Predict);
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
-                .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""").Needs(Permissions.Predict);
+                .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""").WithMetadata(new RunsModel()).Needs(Permissions.Predict);
         }
 
         v2.MapGet("/models/stats", ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")

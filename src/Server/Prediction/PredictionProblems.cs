@@ -112,6 +112,11 @@ internal static class PredictionProblems
     public static Problem TooLate() =>
         new(503, ProblemCodes.Busy, "The prediction could not begin before its timeout.", "Try again in a moment, or give it more time.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    /// <summary>No "try again": the same samples would take as long again.</summary>
+    public static Problem TookTooLong(int secondsMax) => new(
+        504, ProblemCodes.TookTooLong, $"The model took more than {secondsMax} seconds for these samples and was stopped.",
+        "Send fewer or smaller samples, or ask the operator to raise the setting 'Prediction:RunSecondsMax'.");
+
     public static Problem NoRoom() => new(
         503, ProblemCodes.Busy, "There is no memory for this model now.", "Try again in a moment, or raise the setting 'Deployments:CacheBytesMax'.")
     {

@@ -66,6 +66,10 @@ internal sealed class PredictionRunner : IDisposable
         {
             return PredictionProblems.Failed(plan, failure.Message);
         }
+        catch (TimeoutException)
+        {
+            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+        }
         finally
         {
             Leave(place, session, isDone, began);
@@ -88,6 +92,10 @@ internal sealed class PredictionRunner : IDisposable
             var outputs = RunCounted(session, inputs, session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? inputs[0].Shape[0] : 1, run);
             isDone = true;
             return outputs;
+        }
+        catch (TimeoutException)
+        {
+            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
         }
         finally
         {
@@ -115,7 +123,7 @@ internal sealed class PredictionRunner : IDisposable
         {
             isEnded = true;
             if (!_watch.End(run)) throw;
-            throw new OnnxException(OnnxErrorCode.Fail, $"it took more than {_options.Value.RunSecondsMax} seconds and was stopped (Prediction:RunSecondsMax).");
+            throw new TimeoutException();
         }
         finally
         {

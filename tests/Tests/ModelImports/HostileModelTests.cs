@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.Net.Http.Json;
 using Atoll.Contracts;
+using Atoll.Platform.Grpc;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
+using Atoll.Tests.Platform.Grpc;
 
 namespace Atoll.Tests.ModelImports;
 
@@ -50,8 +53,17 @@ public sealed class HostileModelTests : IClassFixture<HostileModelTests.SmallSer
 
         using var endless = new StringContent("""{"inputs":[{"name":"turns","datatype":"INT64","shape":[1],"data":[9000000000000000000]}]}""");
         using var answer = await client.PostAsync("/v2/models/turns/infer", endless);
-        Assert.Equal(System.Net.HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.Equal(System.Net.HttpStatusCode.GatewayTimeout, answer.StatusCode);
         Assert.Contains("took more than 1 seconds", await answer.Content.ReadAsStringAsync());
+
+        using var grpc = new GrpcTestClient(_server.Server.Address, client.DefaultRequestHeaders.Authorization!.Parameter);
+        var (_, told) = await grpc.CallAsync<ModelInferResponse>("/inference.GRPCInferenceService/ModelInfer", new ModelInferRequest
+        {
+            ModelName = "turns",
+            Inputs = { new ModelInferRequest.Types.InferInputTensor { Name = "turns", Datatype = "INT64", Shape = { 1 }, Contents = new InferTensorContents { Int64Contents = { long.MaxValue } } } },
+        });
+        Assert.Equal(StatusCode.DeadlineExceeded, told.Status);
+        Assert.Contains("Prediction:RunSecondsMax", told.Message);
         await ModelImportTests.InferAsync(client, "turns", """{"inputs":[{"name":"turns","datatype":"INT64","shape":[1],"data":[3]}]}""");
     }
 

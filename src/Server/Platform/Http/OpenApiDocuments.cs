@@ -117,6 +117,7 @@ internal static class OpenApiDocuments
         AddProblem(operation, "500", "The server failed; the problem holds a trace id for the operator.", true, context);
         AddProblem(operation, "501", "The request asks for a part of the protocol that this server does not have.", isWrite && refusal.Schema == InferenceErrorName, context);
         AddProblem(operation, "503", "The server cannot answer now; try again in a moment.", true, context);
+        AddProblem(operation, "504", "The model took too long for these samples and was stopped.", metadata.OfType<RunsModel>().Any(), context);
     }
 
     /// <summary>What a refusal looks like: the /v2 and OAuth routes speak protocols that have words of their own.</summary>

@@ -5,6 +5,9 @@ namespace Atoll.Platform.Http;
 /// <summary>An example of a route's JSON body, shown in the OpenAPI document.</summary>
 internal sealed record RequestExample(string Json);
 
+/// <summary>Marks a route that runs a model, which may take too long.</summary>
+internal sealed record RunsModel;
+
 /// <summary>Fields of a form that a route reads by itself, shown in the OpenAPI document.</summary>
 internal sealed record FormFields(IReadOnlyList<(string Name, string Meaning, string Example)> Fields);
 
