@@ -45,6 +45,8 @@ public static class ImportProblemCodes
     public const string ValueNotOfType = "value-not-of-type";
     public const string AmbiguousDate = "ambiguous-date";
     public const string EmptyColumn = "empty-column";
+    public const string ColumnGone = "column-gone";
+    public const string ColumnTypeChanged = "column-type-changed";
     public const string TextColumnNotFound = "text-column-not-found";
     public const string LabelColumnNotFound = "label-column-not-found";
 

@@ -1,7 +1,10 @@
 namespace Atoll.Contracts;
 
 /// <summary>What an uploader says about data that becomes a dataset, or a version of one.</summary>
-/// <remarks>As JSON with <c>url</c>, or as fields of a multipart form beside the files.</remarks>
+/// <remarks>
+/// As JSON with <c>url</c>, or as fields of a multipart form beside the files. A new version keeps what the one before it was told of label, text column,
+/// separator, types, missing markers, seed and share, except for what is given again; an empty text stands for nothing.
+/// </remarks>
 public sealed record ImportRequest
 {
     /// <summary>Name of the new dataset; not given for a new version of one.</summary>
@@ -37,14 +40,26 @@ public sealed record ImportRequest
     /// <summary>The first row of csv files names the columns. Found if not given.</summary>
     public bool? Header { get; init; }
 
-    /// <summary>Seed of the automatic split.</summary>
-    public int Seed { get; set; } = 1;
+    /// <summary>Seed of the automatic split; 1 if nobody says.</summary>
+    public int? Seed { get; init; }
 
-    /// <summary>Share of the samples that the automatic split puts into test, 0 to 0.9.</summary>
-    public double TestFraction { get; set; } = 0.2;
+    /// <summary>Share of the samples that the automatic split puts into test, 0 to 0.9; 0.2 if nobody says.</summary>
+    public double? TestFraction { get; init; }
 
     /// <summary>Leave bad samples out instead of refusing everything.</summary>
     public bool SkipBad { get; init; }
+
+    /// <summary>This request where it says something, otherwise what was said of the version before.</summary>
+    public ImportRequest Over(ImportRequest before) => this with
+    {
+        Label = Label ?? before.Label,
+        TextColumn = TextColumn ?? before.TextColumn,
+        LabelSeparator = LabelSeparator ?? before.LabelSeparator,
+        Columns = before.Columns is null ? Columns : new Dictionary<string, string>([.. before.Columns.Where(old => Columns?.ContainsKey(old.Key) != true), .. Columns ?? new Dictionary<string, string>()]),
+        MissingMarkers = MissingMarkers ?? before.MissingMarkers,
+        Seed = Seed ?? before.Seed,
+        TestFraction = TestFraction ?? before.TestFraction,
+    };
 }
 
 /// <summary>Where an import stands.</summary>

@@ -72,8 +72,8 @@ internal static class DatasetCommands
                 Columns = TrainCommand.Pairs("--column", context.Get(_columns)),
                 Delimiter = context.Get(_delimiter) is "\\t" or "tab" ? "\t" : context.Get(_delimiter),
                 Header = context.Get(_header),
-                Seed = context.Get(_seed) ?? 1,
-                TestFraction = context.Get(_testFraction) ?? 0.2,
+                Seed = context.Get(_seed),
+                TestFraction = context.Get(_testFraction),
                 SkipBad = context.Get(_skipBad),
             }, files);
         }
@@ -136,7 +136,7 @@ internal static class DatasetCommands
         var name = DatasetArgument();
         var source = new Source();
         var verb = new Verb(
-            "add", "Make the next version of a dataset; it replaces what older versions hold, which stay as they are.",
+            "add", "Make the next version of a dataset; it replaces what older versions hold, which stay as they are. Label, text column, types of columns and split are those of the version before, unless given again.",
             new Example("atoll datasets add leads leads-june.csv", "A new state of the leads"))
         {
             Arguments = { name },

@@ -111,7 +111,7 @@ internal static partial class CreateImport
     private static Problem? Check(ImportRequest request)
     {
         if (request.Split is { } split && Splits.Parse(split) is null) return HttpProblems.InvalidField("split", $"is '{split}'", "Use train, validation or test.");
-        if (request.TestFraction is not (>= 0 and <= 0.9)) return HttpProblems.InvalidField("testFraction", $"is {request.TestFraction}", "Give a share from 0 to 0.9.");
+        if (request.TestFraction is not (null or (>= 0 and <= 0.9))) return HttpProblems.InvalidField("testFraction", $"is {request.TestFraction}", "Give a share from 0 to 0.9.");
         if (request.Delimiter is { } delimiter && (delimiter.Length != 1 || delimiter[0] is '"' or '\r' or '\n' or '\0'))
             return HttpProblems.InvalidField("delimiter", "is not one usable character", "Give one character, such as ; or a tab.");
         if (request.Columns?.FirstOrDefault(column => column.Value is null).Key is { } untyped) return HttpProblems.InvalidField($"columns.{untyped}", "is null", "Name a type, or leave the column out.");

@@ -30,6 +30,7 @@ internal static class DatasetImport
         var statistics = sink.Complete();
         if (problems.IsFatal || (problems.BadSamples > 0 && !settings.SkipBad)) return new ImportOutcome(null, problems);
 
+        WarnOfChanges(settings.Previous, schema, files[0].Name, problems);
         pack.Complete();
         var manifest = new DatasetManifest
         {
@@ -47,6 +48,23 @@ internal static class DatasetImport
             IndexSha256 = "",
         };
         return new ImportOutcome(manifest, problems);
+    }
+
+    /// <summary>A model of the version before expects the columns that it had.</summary>
+    private static void WarnOfChanges(DatasetSchema? before, DatasetSchema now, string file, ImportProblems problems)
+    {
+        foreach (var column in before?.Columns ?? [])
+        {
+            var same = now.Columns.FirstOrDefault(other => other.Name == column.Name);
+            if (same is null)
+            {
+                problems.Warn(new ImportProblem(ImportProblemCodes.ColumnGone, "The version before has this column, this one has not. Models that learned from it miss it; add it if it was left out by mistake.", file, Column: column.Name));
+            }
+            else if (same.Type != column.Type)
+            {
+                problems.Warn(new ImportProblem(ImportProblemCodes.ColumnTypeChanged, $"The column is of the type '{same.Type}'; in the version before it was '{column.Type}'. Look at its values, or give the column's type.", file, Column: column.Name));
+            }
+        }
     }
 
     private static bool IsDefault(IReadOnlyList<string> markers) =>

@@ -1,3 +1,5 @@
+using Atoll.Contracts;
+
 namespace Atoll.Datasets;
 
 /// <summary>One uploaded file.</summary>
@@ -29,6 +31,9 @@ internal sealed record ImportSettings
 
     /// <summary>Types of columns by name, where the uploader knows better.</summary>
     public IReadOnlyDictionary<string, string> ColumnTypes { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>What the version before this one consists of; null for the first.</summary>
+    public DatasetSchema? Previous { get; init; }
 
     /// <summary>Cells that count as empty, besides the empty cell.</summary>
     public IReadOnlyList<string> MissingMarkers { get; init; } = CellValues.MissingMarkersDefault;

@@ -29,6 +29,7 @@ internal sealed partial class RunImport(
         // A crash between our last write and the job's own end: all is done.
         if (import.State == ImportStates.Succeeded) return;
 
+        var previous = await InheritAsync(import, cancellationToken);
         import.State = ImportStates.Running;
         import.Error = null;
         if (import.Files.Count == 0) import.Files = [await download.LoadAsync(attempt.TenantId, import.Request.Url!, import.Request.Split, cancellationToken)];
@@ -41,7 +42,7 @@ internal sealed partial class RunImport(
         var temporary = folder.NewTemporaryFile();
         try
         {
-            await ImportAsync(import, files, temporary, cancellationToken);
+            await ImportAsync(import, files, previous, temporary, cancellationToken);
         }
         finally
         {
@@ -66,7 +67,27 @@ internal sealed partial class RunImport(
                 .SetProperty(import => import.Revision, import => import.Revision + 1), cancellationToken);
     }
 
-    private async Task ImportAsync(Import import, List<SourceFile> files, string indexPath, CancellationToken cancellationToken)
+    /// <summary>Takes over what the version before was told, and returns what it consists of; null for a dataset's first version.</summary>
+    private async Task<DatasetSchema?> InheritAsync(Import import, CancellationToken cancellationToken)
+    {
+        if (import.DatasetId is null) return null;
+
+        var (dataset, version) = await db.FindDatasetVersionAsync(import.Dataset, "latest", cancellationToken);
+        if (version is null || dataset!.Id != import.DatasetId) return null;
+
+        // A deleted dataset of the same name may have had this number too; its import is the older one.
+        var before = await db.Imports().AsNoTracking().Where(row => row.Dataset == import.Dataset && row.Version == version.Number)
+            .OrderByDescending(row => row.CreatedUtc).Select(row => row.Request).FirstOrDefaultAsync(cancellationToken);
+        var schema = (await ListDatasetVersions.ReadManifestAsync(version, blobs, cancellationToken)).Schema;
+
+        // What was told of a column ends with it.
+        var types = before?.Columns?.Where(given => schema.Columns.Any(column => column.Name == given.Key)).ToDictionary();
+        if (before is not null) import.Request = import.Request.Over(before with { Columns = types });
+
+        return schema;
+    }
+
+    private async Task ImportAsync(Import import, List<SourceFile> files, DatasetSchema? previous, string indexPath, CancellationToken cancellationToken)
     {
         var format = DatasetFormats.Find(import.Type) ?? throw new JobRefusedException($"This Atoll does not know datasets of the type '{import.Type}'.");
         await using var data = blobs.Create(import.TenantId);
@@ -79,7 +100,7 @@ internal sealed partial class RunImport(
         {
             // The importers are plain loops; they get a thread of the pool for as long as they take.
             outcome = await Task.Run(
-                () => DatasetImport.Run(format, files, SettingsOf(import.Request, limits.Of(import.TenantId)), data.Stream, index, fraction => Volatile.Write(ref _progress, fraction), cancellationToken), cancellationToken);
+                () => DatasetImport.Run(format, files, SettingsOf(import.Request, limits.Of(import.TenantId)) with { Previous = previous }, data.Stream, index, fraction => Volatile.Write(ref _progress, fraction), cancellationToken), cancellationToken);
         }
         finally
         {
@@ -218,14 +239,16 @@ internal sealed partial class RunImport(
         import.WarningCount = problems.WarningCount;
     }
 
+    private static string? NullIfEmpty(string? text) => text is "" ? null : text;
+
     private static ImportSettings SettingsOf(ImportRequest request, TenantLimits limits) => new()
     {
-        Label = request.Label,
-        TextColumn = request.TextColumn,
+        Label = NullIfEmpty(request.Label),
+        TextColumn = NullIfEmpty(request.TextColumn),
         LabelSeparator = request.LabelSeparator,
         SkipBad = request.SkipBad,
-        Seed = request.Seed,
-        TestFraction = request.TestFraction,
+        Seed = request.Seed ?? 1,
+        TestFraction = request.TestFraction ?? 0.2,
         ColumnTypes = request.Columns ?? new Dictionary<string, string>(),
         MissingMarkers = request.MissingMarkers ?? CellValues.MissingMarkersDefault,
         Csv = new CsvHints(request.Delimiter is { Length: 1 } delimiter ? delimiter[0] : null, null, request.Header),

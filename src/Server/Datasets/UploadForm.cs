@@ -46,10 +46,10 @@ internal sealed record UploadForm(ImportRequest Request, IReadOnlyList<ImportFil
             "delimiter" => request with { Delimiter = value },
             "header" => request with { Header = Flag() },
             "skipBad" or "skip-bad" => request with { SkipBad = Flag() },
-            "seed" => request with { Seed = int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int seed) ? seed : Refuse(0, "a whole number") },
+            "seed" => request with { Seed = int.TryParse(value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int seed) ? seed : Refuse<int?>(null, "a whole number") },
             "testFraction" or "test-fraction" => request with
             {
-                TestFraction = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double fraction) ? fraction : Refuse(0.0, "a number such as 0.2"),
+                TestFraction = double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double fraction) ? fraction : Refuse<double?>(null, "a number such as 0.2"),
             },
             "columns" => request with { Columns = Json<IReadOnlyDictionary<string, string>>("a JSON object of columns and types") },
             "missingMarkers" or "missing-markers" => request with { MissingMarkers = Json<IReadOnlyList<string>>("a JSON list of texts") },

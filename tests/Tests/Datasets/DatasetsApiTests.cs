@@ -153,6 +153,43 @@ public sealed class DatasetsApiTests(TestServer server) : IClassFixture<TestServ
     }
 
     [Fact]
+    public async Task A_new_version_keeps_what_the_one_before_was_told_unless_it_is_told_again()
+    {
+        var (_, client) = await server.CreateTenantAsync();
+        await UploadAsync(client, HttpStatusCode.Created,
+            ("name", "people"), ("type", "tabular"), ("label", "group"), ("columns", """{"age":"text","name":"text"}"""), ("seed", "7"), ("testFraction", "0.5"), ("file", People));
+
+        await AddAsync(("file", People));
+        var second = await ManifestAsync();
+        Assert.Equal(("group", 7), (second.Schema.LabelColumn, second.Seed));
+        Assert.Equal(["text", "text"], second.Schema.Columns.Take(2).Select(column => column.Type));
+        Assert.Equal(4, second.Statistics.Splits.Single(split => split.Split == SplitNames.Test).Count); // half of each label, rounded up
+
+        // Two versions on, one thing told again: the rest is still what the first was told.
+        await AddAsync(("columns", """{"age":"integer"}"""), ("file", People));
+        var third = await ManifestAsync();
+        Assert.Equal(("group", 7), (third.Schema.LabelColumn, third.Seed));
+        Assert.Equal(["text", "integer"], third.Schema.Columns.Take(2).Select(column => column.Type));
+
+        // A column with a given type that is gone is no reason to refuse.
+        var fourth = await AddAsync(("label", ""), ("file", People.Replace("name", "called", StringComparison.Ordinal).Replace("31", "31.5", StringComparison.Ordinal).Replace("age", "years", StringComparison.Ordinal)));
+        Assert.Null((await ManifestAsync()).Schema.LabelColumn);
+        Assert.Equal([(ImportProblemCodes.ColumnGone, "name"), (ImportProblemCodes.ColumnGone, "age")], fourth.Warnings.Select(warning => (warning.Code, warning.Column)));
+        var fifth = await AddAsync(("file", "called,years,group\nAnn,x,a\nBen,y,b\nCid,z,a\nDee,x,b\n"));
+        Assert.Contains(fifth.Warnings, warning => (warning.Code, warning.Column) == (ImportProblemCodes.ColumnTypeChanged, "years"));
+
+        async Task<ImportResponse> AddAsync(params (string, string)[] fields)
+        {
+            using var answer = await client.PostAsync("/api/v1/datasets/people/versions?wait=true", Form(fields));
+            Assert.True(answer.StatusCode == HttpStatusCode.Created, await answer.Content.ReadAsStringAsync());
+            return (await answer.Content.ReadFromJsonAsync(AtollJson.Default.ImportResponse))!;
+        }
+
+        async Task<DatasetManifest> ManifestAsync() =>
+            (await client.GetFromJsonAsync("/api/v1/datasets/people/versions/latest", AtollJson.Default.DatasetVersionResponse))!.Manifest;
+    }
+
+    [Fact]
     public async Task Another_tenant_sees_nothing()
     {
         var (_, owner) = await server.CreateTenantAsync();

@@ -157,6 +157,9 @@ internal sealed class TabularFormat : IDatasetFormat
             {
                 if (IndexOf(table.Columns, name) < 0)
                 {
+                    // Told of the version before: that the column is gone is a warning of its own.
+                    if (settings.Previous?.Columns.Any(column => column.Name == name) == true) continue;
+
                     sink.Fatal(ImportProblemCodes.UnknownColumn, $"A type is given for the column '{name}', which the file does not have. {Spelling.Ask(name, table.Columns)}It has {Listed(table.Columns)}.", new Place(file, 1), name);
                     sound = false;
                 }
