@@ -50,7 +50,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
             promoted = await PromoteAsync(client, tried, cancellationToken);
             var image = await PredictAsync(client, tried, cancellationToken);
             ShowPromises(terminal.Clock.GetElapsedTime(started), memory.PeakBytes);
-            ShowNextSteps(server.Address, key, image);
+            if (stay) ShowNextSteps(server.Address, key, image);
         }
         catch (Exception problem) when (problem is RefusedException or AtollException)
         {
@@ -64,7 +64,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
             _console.MarkupLine("[bold]The server is running.[/] Ctrl-C stops it.");
             await server.WaitForShutdownAsync(cancellationToken);
         }
-        ShowEnd();
+        ShowEnd(key);
         return promoted ? ExitCodes.Done : ExitCodes.Refused;
     }
 
@@ -296,7 +296,7 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
 
     private void ShowNextSteps(string address, string key, string? image)
     {
-        Step("Your turn", stay ? "in another terminal" : null);
+        Step("Your turn", "in another terminal");
         Plain($"export ATOLL_SERVER={address}");
         Plain($"export ATOLL_KEY={key}");
         foreach (var set in sets)
@@ -325,11 +325,12 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
             _console.MarkupLine($"{Indent}{line.PadRight(52).EscapeMarkup()}[dim]{says}[/]");
     }
 
-    private void ShowEnd()
+    private void ShowEnd(string key)
     {
         _console.WriteLine();
         if (folder.IsKept) Line($"The server stopped. Everything is kept in {QuickstartFolder.KeptName}; serve it with: ./atoll serve --data {QuickstartFolder.KeptName}/data".EscapeMarkup());
-        else Line("The server stopped and its data is removed. To keep it next time: ./atoll quickstart --keep");
+        if (folder.IsKept && !stay) Plain($"export ATOLL_KEY={key}");
+        if (!folder.IsKept) Line("The server stopped and its data is removed. To keep it next time: ./atoll quickstart --keep");
     }
 
     /// <summary>The log outlives a temporary folder, so that a failure can be looked into.</summary>
