@@ -21,6 +21,7 @@ public static class ProblemCodes
     public const string VersionInUse = "version-in-use";
     public const string DatasetNotReady = "dataset-not-ready";
     public const string SplitMissing = "split-missing";
+    public const string ArtifactDamaged = "artifact-damaged";
     public const string ModelOfOtherKind = "model-of-other-kind";
     public const string RunEnded = "run-ended";
     public const string ImportRefused = "import-refused";

@@ -268,20 +268,27 @@ internal static class ModelCommands
                 await context.Client.DownloadModelAsync(name, number, standard, cancellationToken: cancellationToken);
                 return ExitCodes.Done;
             }
-            // A broken download leaves nothing under the final name.
+            // A broken download leaves nothing behind.
             var temporary = path + ".part";
-            await using (var file = File.Create(temporary))
+            try
             {
-                await ProgressView.RunAsync(context.Terminal.ErrorConsole, 11, async view =>
+                await using (var file = File.Create(temporary))
                 {
-                    var bar = view.Add("Downloading");
-                    var progress = new DirectProgress(step => bar.Report((double)step.Bytes / found.Bytes, "", Words.Bytes(step.Bytes)));
-                    var bytes = await context.Client.DownloadModelAsync(name, number, file, progress, cancellationToken);
-                    bar.Finish(Words.Bytes(bytes));
-                    return bytes;
-                });
+                    await ProgressView.RunAsync(context.Terminal.ErrorConsole, 11, async view =>
+                    {
+                        var bar = view.Add("Downloading");
+                        var progress = new DirectProgress(step => bar.Report((double)step.Bytes / found.Bytes, "", Words.Bytes(step.Bytes)));
+                        var bytes = await context.Client.DownloadModelAsync(name, number, file, progress, cancellationToken);
+                        bar.Finish(Words.Bytes(bytes));
+                        return bytes;
+                    });
+                }
+                File.Move(temporary, path, overwrite: true);
             }
-            File.Move(temporary, path, overwrite: true);
+            finally
+            {
+                File.Delete(temporary);
+            }
             if (context.IsJson) context.WriteJson(found, AtollJson.Default.ModelVersionResponse);
             else context.Say($"Wrote {path}: {name} version {number}, {Words.Bytes(found.Bytes)}.");
             return ExitCodes.Done;

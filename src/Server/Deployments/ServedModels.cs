@@ -37,6 +37,14 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
     /// <param name="digest">Of its serving form.</param>
     public bool TryPeek(string tenantId, string digest, out ModelLease lease) => _cache.TryPeek(new ModelKey(tenantId, digest), out lease);
 
+    /// <summary>Makes sure that a version can be brought into memory, without doing it: who asks whether a model is ready wants no room taken.</summary>
+    /// <exception cref="BlobCorruptException">Its bytes are not those that were stored.</exception>
+    public async Task CheckAsync(Route route, CancellationToken cancellationToken)
+    {
+        if (TryPeek(route.TenantId, route.ServingDigest, out var lease)) lease.Dispose();
+        else await _blobs.VerifiedPathAsync(route.TenantId, route.ServingDigest, cancellationToken);
+    }
+
     /// <summary>Loads a version before somebody asks for it.</summary>
     /// <param name="digest">Of its serving form.</param>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>

@@ -52,6 +52,28 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
     }
 
     [Fact]
+    public async Task A_model_whose_artifact_is_damaged_is_not_ready_and_says_so_everywhere()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var (tenant, client) = await server.Server.CreateTenantAsync();
+        await PredictionServer.RegisterAsync(server.Server, tenant.Tenant.Id, "broken", PredictionModels.Price());
+        Assert.Equal(200, (int)(await client.GetAsync("/v2/models/broken/ready", cancellationToken)).StatusCode);
+        server.Server.Server.Services.GetRequiredService<ServedModels>().Forget(tenant.Tenant.Id);
+        foreach (var blob in Directory.EnumerateFiles(Path.Combine(server.Server.DataPath, "blobs", tenant.Tenant.Id), "*", SearchOption.AllDirectories))
+            await File.WriteAllTextAsync(blob, "not what was stored", cancellationToken);
+
+        Assert.Equal(503, (int)(await client.GetAsync("/v2/models/broken/ready", cancellationToken)).StatusCode);
+        using var infer = await client.PostAsync(
+            "/v2/models/broken/infer", new StringContent("""{"inputs":[{"name":"rooms","shape":[1,1],"datatype":"FP32","data":[1]}]}"""), cancellationToken);
+        Assert.Equal(503, (int)infer.StatusCode);
+        Assert.Contains("damaged or lost", await infer.Content.ReadAsStringAsync(cancellationToken));
+        using var predict = await client.PostAsync("/api/v1/endpoints/broken:predict", new StringContent("""{"rows":[{"rooms":1}]}""", null, "application/json"), cancellationToken);
+        Assert.Equal((503, "artifact-damaged"), ((int)predict.StatusCode, (string)JsonNode.Parse(await predict.Content.ReadAsStringAsync(cancellationToken))!["code"]!));
+        using var download = await client.GetAsync("/api/v1/models/broken/versions/1/artifact", cancellationToken);
+        Assert.Equal((503, "artifact-damaged"), ((int)download.StatusCode, (string)JsonNode.Parse(await download.Content.ReadAsStringAsync(cancellationToken))!["code"]!));
+    }
+
+    [Fact]
     public async Task Statistics_count_samples_runs_and_times_until_the_model_leaves_memory()
     {
         await server.RegisterAsync("counted", PredictionModels.Price());

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Limits;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Data.Sqlite;
@@ -28,6 +29,11 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         var problem = exception switch
         {
             LimitReachedException limit => limit.Problem,
+
+            // Also as the reason for which a model could not be loaded. Every file that a request reads is a blob.
+            BlobCorruptException or FileNotFoundException or DirectoryNotFoundException
+                or { InnerException: BlobCorruptException or FileNotFoundException or DirectoryNotFoundException } => new Problem(
+                503, ProblemCodes.ArtifactDamaged, "What the server stored for this is damaged or lost.", "Tell the operator: the log names the blob; restore it from a backup."),
             BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
                 "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),
             BadHttpRequestException bad when UnreadParameter().Match(bad.Message) is { Success: true } parameter => HttpProblems.InvalidField(

@@ -42,12 +42,13 @@ internal static class DescribeModel
         await json.FlushAsync(cancellationToken);
     }
 
-    /// <summary>A model that is known answers; it is loaded when it is first asked.</summary>
+    /// <summary>A model that is known and whole answers; it is loaded when it is first asked.</summary>
     public static async Task HandleReadyAsync(
-        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, CancellationToken cancellationToken)
+        HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, ServedModels models, CancellationToken cancellationToken)
     {
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
         if (route is null) await ProblemWriter.WriteAsync(context, missing!);
+        else await models.CheckAsync(route, cancellationToken);
     }
 
     /// <summary>The numbers of all versions of the model.</summary>
