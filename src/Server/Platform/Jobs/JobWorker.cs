@@ -56,6 +56,7 @@ internal sealed partial class JobWorker(
         {
             try
             {
+                Log.Recovered(logger, job.Id, job.Kind, job.Subject, job.Attempt, job.AttemptsMax);
                 if (job.Attempt < job.AttemptsMax) await RequeueAsync(job, job.LeaseOwner, DiedMessage, stopping: false, cancellationToken);
                 else await EndAsync(job, job.LeaseOwner, JobState.Parked, $"The process died at each of {job.AttemptsMax} attempts.", cancellationToken);
             }
@@ -158,6 +159,7 @@ internal sealed partial class JobWorker(
         {
             var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
             if (!await queue.RequeueAsync(db, job, owner, error, stopping, cancellationToken)) Log.LeaseLost(logger, job.Id);
+            else if (stopping) Log.GivenBack(logger, job.Id, job.Kind, job.Subject);
         }
     }
 
@@ -239,6 +241,12 @@ internal sealed partial class JobWorker(
 
         [LoggerMessage(LogLevel.Warning, "The lease of job {Job} was lost or its tenant deleted; what its attempt did is dropped.")]
         public static partial void LeaseLost(ILogger logger, string job);
+
+        [LoggerMessage(LogLevel.Information, "The server stops: job {Job} ({Kind} of {Subject}) is back in line.")]
+        public static partial void GivenBack(ILogger logger, string job, string kind, string subject);
+
+        [LoggerMessage(LogLevel.Warning, "The process that worked on job {Job} ({Kind} of {Subject}) died at attempt {Attempt} of {AttemptsMax}.")]
+        public static partial void Recovered(ILogger logger, string job, string kind, string subject, int attempt, int attemptsMax);
 
         [LoggerMessage(LogLevel.Error, "Jobs of dead workers could not be recovered; it is tried again later.")]
         public static partial void RecoveryFailed(ILogger logger, Exception exception);
