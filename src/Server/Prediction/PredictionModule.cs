@@ -32,10 +32,14 @@ internal static class PredictionModule
     }
 
     /// <summary>The Open Inference Protocol, at the addresses where its clients look for it.</summary>
+    private const string StatisticsExample =
+        """{"model_stats":[{"name":"churn","version":"1","last_inference":1769851800000,"inference_count":12,"execution_count":4,"inference_stats":{"success":{"count":4,"ns":812000}}}]}""";
+
     public static void MapOpenInference(this IEndpointRouteBuilder app)
     {
         var v2 = app.MapGroup("/v2").WithTags("Open Inference Protocol");
         v2.MapGet("", DescribeServer.HandleAsync).WithName("describeInferenceServer").WithSummary("Name and version of the server, and the extensions it speaks.")
+            .WithAnswer("""{"name":"atoll","version":"0.1.0","extensions":["binary_tensor_data","classification"]}""")
             .ForAnybody("names only the product");
         v2.MapGet("/health/live", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
             .ForAnybody("says only that the process lives");
@@ -44,25 +48,30 @@ internal static class PredictionModule
         foreach (var (path, suffix) in (ReadOnlySpan<(string, string)>)[("/models/{model}", ""), ("/models/{model}/versions/{version}", "Version")])
         {
             v2.MapGet(path, DescribeModel.HandleAsync).WithName($"describeInferenceModel{suffix}").WithSummary("Inputs and outputs of a model; its name is that of an endpoint.")
+                .WithAnswer("""{"name":"churn","versions":["1"],"platform":"onnxruntime_onnx","inputs":[{"name":"tenure","datatype":"FP32","shape":[-1,1]}],"outputs":[{"name":"label","datatype":"BYTES","shape":[-1]}]}""")
                 .Needs(Permissions.Predict);
             v2.MapGet(path + "/ready", DescribeModel.HandleReadyAsync).WithName($"isInferenceModel{suffix}Ready").WithSummary("200 when the model answers.")
                 .Needs(Permissions.Predict);
             v2.MapGet(path + "/config", ModelConfig.HandleAsync).WithName($"describeInferenceModel{suffix}Config").WithSummary("How a model is served, as Triton's ModelConfig.")
+                .WithAnswer("""{"name":"churn","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"all":{}},"max_batch_size":1000}""")
                 .Needs(Permissions.Predict);
             v2.MapGet(path + "/stats", ModelStatistics.HandleAsync).WithName($"countInferenceModel{suffix}").WithSummary("What was asked of a model since it came into memory.")
+                .WithAnswer(StatisticsExample)
                 .Needs(Permissions.Predict);
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
-                .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""").WithMetadata(new RunsModel()).Needs(Permissions.Predict);
+                .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""")
+                .WithAnswer("""{"model_name":"banking77","model_version":"1","outputs":[{"name":"label","datatype":"BYTES","shape":[1],"data":["lost_or_stolen_card"]}]}""").WithMetadata(new RunsModel()).Needs(Permissions.Predict);
         }
 
         v2.MapGet("/models/stats", ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")
+            .WithAnswer(StatisticsExample)
             .Needs(Permissions.Predict);
         v2.MapPost("/repository/index", ModelRepository.HandleIndexAsync).WithName("listInferenceModels").WithSummary("Every version of every model, as the protocol lists them.")
-            .WithExample("{}").Needs(Permissions.Predict);
+            .WithExample("""{"ready":true}""").WithAnswer("""[{"name":"churn","version":"1","state":"READY","reason":""}]""").Needs(Permissions.Predict);
         v2.MapPost("/repository/models/{model}/load", ModelRepository.HandleLoadAsync).WithName("loadInferenceModel").WithSummary("Bring a model into memory before it is asked.")
-            .WithExample("{}").Needs(Permissions.ModelsWrite);
+            .WithExample("""{"parameters":{}}""").Needs(Permissions.ModelsWrite);
         v2.MapPost("/repository/models/{model}/unload", ModelRepository.HandleUnloadAsync).WithName("unloadInferenceModel").WithSummary("Take a model out of memory; its next request loads it again.")
-            .WithExample("{}").Needs(Permissions.ModelsWrite);
+            .WithExample("""{"parameters":{"unload_dependents":false}}""").Needs(Permissions.ModelsWrite);
 
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
         foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}", "/repository/{**rest}"])

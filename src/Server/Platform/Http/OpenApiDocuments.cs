@@ -18,6 +18,7 @@ internal static class OpenApiDocuments
         options.AddDocumentTransformer((document, _, _) =>
         {
             Describe(document);
+            OpenApiExamples.AddTo(document);
             return Task.CompletedTask;
         });
         options.AddOperationTransformer((operation, context, _) =>
@@ -95,6 +96,8 @@ internal static class OpenApiDocuments
             operation.RequestBody ??= new OpenApiRequestBody { Content = new Dictionary<string, OpenApiMediaType> { ["application/json"] = new() } };
             foreach (var content in operation.RequestBody.Content?.Values ?? []) content.Example = JsonNode.Parse(example.Json);
         }
+        if (metadata.OfType<AnswerExample>().FirstOrDefault() is { } answer && operation.Responses?.GetValueOrDefault("200") is OpenApiResponse success)
+            success.Content = new Dictionary<string, OpenApiMediaType> { ["application/json"] = new() { Example = JsonNode.Parse(answer.Json) } };
         if (metadata.OfType<RepeatableRoute>().Any()) AddIdempotencyKey(operation);
 
         var isWrite = context.Description.HttpMethod is not "GET";

@@ -8,6 +8,9 @@ internal sealed record RequestExample(string Json);
 /// <summary>Marks a route that runs a model, which may take too long.</summary>
 internal sealed record RunsModel;
 
+/// <summary>An example of the JSON that a route writes by itself, shown in the OpenAPI document.</summary>
+internal sealed record AnswerExample(string Json);
+
 /// <summary>Fields of a form that a route reads by itself, shown in the OpenAPI document.</summary>
 internal sealed record FormFields(IReadOnlyList<(string Name, string Meaning, string Example)> Fields);
 
@@ -20,6 +23,14 @@ internal static class RequestDescription
     {
         JsonNode.Parse(json);
         return builder.WithMetadata(new RequestExample(json));
+    }
+
+    /// <summary>Shows the JSON that a route answers with, where no type says it.</summary>
+    public static TBuilder WithAnswer<TBuilder>(this TBuilder builder, string json)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        JsonNode.Parse(json);
+        return builder.WithMetadata(new AnswerExample(json));
     }
 
     public static TBuilder WithForm<TBuilder>(this TBuilder builder, params (string Name, string Meaning, string Example)[] fields)

@@ -47,6 +47,28 @@ public sealed class OpenApiTests(TestServer server) : IClassFixture<TestServer>
         Assert.Empty(wrong);
     }
 
+    [Fact]
+    public async Task Every_body_and_every_place_of_a_path_has_an_example()
+    {
+        var lacking = new List<string>();
+        var looked = 0;
+        foreach (var (path, operations) in (await DocumentAsync())["paths"]!.AsObject())
+        foreach (var (method, operation) in operations!.AsObject())
+        {
+            var bodies = operation!["responses"]!.AsObject().Where(response => response.Key.StartsWith('2')).Select(response => response.Value!["content"]).Append(operation["requestBody"]?["content"]);
+            foreach (var (type, content) in bodies.OfType<JsonObject>().SelectMany(content => content))
+            {
+                looked++;
+                if (content!["example"] is null) lacking.Add($"{method} {path}: {type}");
+            }
+            foreach (var parameter in operation["parameters"]?.AsArray() ?? [])
+                if ((string)parameter!["in"]! == "path" && (parameter["example"] is not { } example || example.ToString().StartsWith('<'))) lacking.Add($"{method} {path}: {parameter["name"]}");
+        }
+
+        Assert.True(looked > 60, $"{looked} bodies are in the document.");
+        Assert.Empty(lacking);
+    }
+
     private async Task<JsonNode> DocumentAsync()
     {
         using var client = server.ClientFor(null);
