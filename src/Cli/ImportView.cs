@@ -48,7 +48,8 @@ internal static class ImportView
                 console.WriteLine($"The import was {import.State}{(import.Error is { } error ? $": {error}" : ".")}");
                 break;
         }
-        Problems(console, "problem", import.Problems, import.ProblemCount);
+        // A single problem is the reason itself, which was just said.
+        if (import.ProblemCount != 1 || import.Error?.Contains(import.Problems[0].Message, StringComparison.Ordinal) != true) Problems(console, "problem", import.Problems, import.ProblemCount);
         Problems(console, "warning", import.Warnings, import.WarningCount);
     }
 

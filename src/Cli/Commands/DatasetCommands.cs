@@ -99,6 +99,8 @@ internal static class DatasetCommands
                     throw new UsageException(problem.Message.Split(" (Parameter", 2)[0]);
                 }
             }
+            if (path.StartsWith("http://", StringComparison.OrdinalIgnoreCase) || path.StartsWith("https://", StringComparison.OrdinalIgnoreCase))
+                throw new UsageException($"'{path}' is an address; let the server load it with: --url {path}");
             return File.Exists(path) ? DatasetFile.FromFile(path, split) : throw new UsageException($"There is no file or folder '{path}'.");
         }
     }

@@ -39,7 +39,7 @@ internal static class PromoteCommand
                 }
                 console.WriteLine(promotion.Promoted
                     ? $"{promotion.Model} version {promotion.Version} is now in {promotion.To}{(promotion.Replaced is { } old && old != promotion.Version ? $", instead of version {old}" : "")}."
-                    : $"{promotion.Model} version {promotion.Version} was not promoted to {promotion.To}.");
+                    : $"{promotion.Model} version {promotion.Version} was not promoted; {promotion.To} stays as it was.");
             });
             return promotion.Promoted ? ExitCodes.Done : ExitCodes.Refused;
         });

@@ -103,6 +103,7 @@ internal static class TenantCommands
                 {
                     console.WriteLine($"Key of {created.Principal} in tenant {context.Get(name)}, shown only now:");
                     console.Hint($"  {created.Secret}");
+                    console.WriteLine($"It may manage the tenant's principals, grants and keys, and give itself more: atoll grants add {created.Principal} <permission>");
                 });
                 return ExitCodes.Done;
             });

@@ -9,13 +9,13 @@ internal static class DatasetsProblems
     public static Problem DatasetNotFound(string dataset) => HttpProblems.NotFound("dataset", dataset, "List them with: atoll datasets list.");
 
     public static Problem DatasetExists(string dataset) =>
-        HttpProblems.AlreadyExists("dataset", dataset, $"Choose another name, or add a version to it: POST /api/v1/datasets/{dataset}/versions.");
+        HttpProblems.AlreadyExists("dataset", dataset, $"Choose another name, or add a version to it: atoll datasets add {dataset} <file>.");
 
     public static Problem ImportRunning(string dataset, string import) =>
         HttpProblems.AlreadyExists("import for the dataset", dataset, $"Wait for it: GET /api/v1/imports/{import}.");
 
     public static Problem VersionNotFound(string dataset, string version) =>
-        HttpProblems.NotFound($"version of dataset {dataset}", version, $"List them with: atoll datasets versions {dataset}.");
+        new(404, ProblemCodes.NotFound, $"There is no version '{version}' of dataset {dataset}.", $"List them with: atoll datasets versions {dataset}.");
 
     public static Problem SampleNotFound(string sample, long count) => HttpProblems.NotFound("sample", sample, $"The version has samples 1 to {count}.");
 

@@ -118,7 +118,7 @@ internal sealed partial class RunImport(
         await db.SaveChangesAsync(cancellationToken);
         var first = problems.Errors[0];
         var place = first.Line is { } line ? $"{first.File}, line {line}: " : first.Entry is { } entry ? $"{first.File}, {entry}: " : first.File is { } file ? $"{file}: " : "";
-        var more = problems.ErrorCount > 1 ? $" There are {problems.ErrorCount - 1:N0} more problems." : "";
+        var more = problems.ErrorCount switch { 1 => "", 2 => " There is one more problem.", var count => $" There are {count - 1:N0} more problems." };
         throw new JobRefusedException($"{place}{first.Message}{more}");
     }
 

@@ -9,7 +9,7 @@ internal static class RegistryProblems
     public static Problem ModelNotFound(string model) => HttpProblems.NotFound("model", model, "List them with: atoll models list.");
 
     public static Problem VersionNotFound(string model, string version) =>
-        HttpProblems.NotFound($"version of model {model}", version, $"List them with: atoll models versions {model}.");
+        new(404, ProblemCodes.NotFound, $"There is no version '{version}' of model {model}.", $"List them with: atoll models versions {model}.");
 
     public static Problem AliasNotFound(string model, string alias) =>
         HttpProblems.NotFound($"alias of model {model}", alias, $"See its aliases with: atoll models show {model}.");
