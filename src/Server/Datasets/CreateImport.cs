@@ -16,8 +16,6 @@ namespace Atoll.Datasets;
 /// <summary>Takes data that becomes a dataset, or the next version of one. The bytes are safe before the answer is sent; the import is a job.</summary>
 internal static partial class CreateImport
 {
-    private static readonly TimeSpan WaitStep = TimeSpan.FromMilliseconds(50);
-
     /// <summary>What the handlers need, taken from the request's services.</summary>
     internal readonly record struct Parts(
         HttpRequest Request, HttpResponse Response, Caller Caller, PlatformDb Db, BlobStore Blobs, DiskUsage Disk, JobQueue Jobs, TenantLimitsDirectory Limits, TimeProvider Clock, IOptions<DatasetsOptions> Options, ILogger<Import> Logger);
@@ -139,26 +137,18 @@ internal static partial class CreateImport
             return full.ToResult(parts.Response);
         Log.Queued(parts.Logger, import.Id, dataset);
 
-        if (wait) import = await WaitAsync(import, parts, cancellationToken);
+        if (wait)
+        {
+            import = await parts.Jobs.WaitAsync(
+                import, (id, token) => parts.Db.Imports().AsNoTracking().SingleAsync(row => row.Id == id, token),
+                TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax), cancellationToken);
+        }
         return import.State switch
         {
             ImportStates.Succeeded => TypedResults.Created($"/api/v1/datasets/{dataset}/versions/{import.Version}", import.ToWire()),
             ImportStates.Refused => DatasetsProblems.Refused(import).ToResult(),
             _ => TypedResults.Accepted($"/api/v1/imports/{import.Id}", import.ToWire()),
         };
-    }
-
-    /// <summary>The row as it is at the import's end, or when patience ends.</summary>
-    private static async Task<Import> WaitAsync(Import import, Parts parts, CancellationToken cancellationToken)
-    {
-        var until = parts.Clock.GetUtcNow() + TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax);
-        while (!ImportStates.IsEnded(import.State) && parts.Clock.GetUtcNow() < until)
-        {
-            await Task.Delay(WaitStep, parts.Clock, cancellationToken);
-            import = await parts.Db.Imports().AsNoTracking().SingleAsync(row => row.Id == import.Id, cancellationToken);
-        }
-
-        return import;
     }
 
     private static partial class Log

@@ -22,25 +22,8 @@ internal static class GetImport
         if (found is null) return DatasetsProblems.ImportNotFound(import).ToResult();
         if (ImportStates.IsEnded(found.State)) return DatasetsProblems.ImportEnded(import, found.State).ToResult();
 
-        // Whole or not at all, even if the caller hangs up meanwhile.
-        string? ended = null;
-        await jobs.CancelAsync(db, import, EndAsync, CancellationToken.None);
-        if (ended is not null) return DatasetsProblems.ImportEnded(import, ended).ToResult();
-
-        return TypedResults.Accepted($"/api/v1/imports/{import}", found.ToWire());
-
-        async Task EndAsync(CancellationToken saving)
-        {
-            await db.Entry(found).ReloadAsync(saving);
-            if (ImportStates.IsEnded(found.State))
-            {
-                ended = found.State;
-                return;
-            }
-
-            found.State = ImportStates.Cancelled;
-            found.EndedUtc = clock.GetUtcNow().UtcDateTime;
-            await db.SaveChangesAsync(saving);
-        }
+        return await jobs.CancelAsync(db, found, clock) is null
+            ? DatasetsProblems.ImportEnded(import, found.State).ToResult()
+            : TypedResults.Accepted($"/api/v1/imports/{import}", found.ToWire());
     }
 }

@@ -1,10 +1,11 @@
 using Atoll.Contracts;
 using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
 
 namespace Atoll.Datasets;
 
 /// <summary>Data on its way to becoming a dataset version; afterwards the record of what came of it.</summary>
-internal sealed class Import : ITenantOwned, IRevised
+internal sealed class Import : ITenantOwned, IRevised, IJobSubject
 {
     public required string Id { get; set; }
 
@@ -68,6 +69,14 @@ internal sealed class Import : ITenantOwned, IRevised
         CreatedUtc = CreatedUtc,
         EndedUtc = EndedUtc,
     };
+
+    public bool IsEnded => ImportStates.IsEnded(State);
+
+    public void Cancel(DateTime nowUtc)
+    {
+        State = ImportStates.Cancelled;
+        EndedUtc = nowUtc;
+    }
 }
 
 /// <summary>One uploaded file.</summary>

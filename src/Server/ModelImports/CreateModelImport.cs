@@ -19,7 +19,6 @@ internal static partial class CreateModelImport
     private const int LabelsMax = 10_000;
     private const int LabelCharsMax = 200;
 
-    private static readonly TimeSpan WaitStep = TimeSpan.FromMilliseconds(50);
 
     /// <summary>What the handler needs, taken from the request's services.</summary>
     internal readonly record struct Parts(
@@ -87,25 +86,18 @@ internal static partial class CreateModelImport
             return full.ToResult(parts.Response);
         Log.Queued(parts.Logger, import.Id, model);
 
-        if (wait) import = await WaitAsync(import, parts, cancellationToken);
+        if (wait)
+        {
+            import = await parts.Jobs.WaitAsync(
+                import, (id, token) => parts.Db.ModelImports().AsNoTracking().SingleAsync(row => row.Id == id, token),
+                TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax), cancellationToken);
+        }
         return import.State switch
         {
             ImportStates.Succeeded => TypedResults.Created($"/api/v1/models/{model}/versions/{import.Version}", import.ToWire()),
             ImportStates.Refused => ModelImportsProblems.Refused(import).ToResult(),
             _ => TypedResults.Accepted($"/api/v1/model-imports/{import.Id}", import.ToWire()),
         };
-    }
-
-    /// <summary>The row as it is at the import's end, or when patience ends.</summary>
-    private static async Task<ModelImport> WaitAsync(ModelImport import, Parts parts, CancellationToken cancellationToken)
-    {
-        var until = parts.Clock.GetUtcNow() + TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax);
-        while (!ImportStates.IsEnded(import.State) && parts.Clock.GetUtcNow() < until)
-        {
-            await Task.Delay(WaitStep, parts.Clock, cancellationToken);
-            import = await parts.Db.ModelImports().AsNoTracking().SingleAsync(row => row.Id == import.Id, cancellationToken);
-        }
-        return import;
     }
 
     private static partial class Log

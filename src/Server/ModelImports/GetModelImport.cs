@@ -22,24 +22,8 @@ internal static class GetModelImport
         if (found is null) return ModelImportsProblems.ImportNotFound(modelImport).ToResult();
         if (ImportStates.IsEnded(found.State)) return ModelImportsProblems.ImportEnded(modelImport, found.State).ToResult();
 
-        // Whole or not at all, even if the caller hangs up meanwhile.
-        string? ended = null;
-        await jobs.CancelAsync(db, modelImport, EndAsync, CancellationToken.None);
-        return ended is not null
-            ? ModelImportsProblems.ImportEnded(modelImport, ended).ToResult()
+        return await jobs.CancelAsync(db, found, clock) is null
+            ? ModelImportsProblems.ImportEnded(modelImport, found.State).ToResult()
             : TypedResults.Accepted($"/api/v1/model-imports/{modelImport}", found.ToWire());
-
-        async Task EndAsync(CancellationToken saving)
-        {
-            await db.Entry(found).ReloadAsync(saving);
-            if (ImportStates.IsEnded(found.State))
-            {
-                ended = found.State;
-                return;
-            }
-            found.State = ImportStates.Cancelled;
-            found.EndedUtc = clock.GetUtcNow().UtcDateTime;
-            await db.SaveChangesAsync(saving);
-        }
     }
 }

@@ -1,10 +1,11 @@
 using Atoll.Contracts;
 using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
 
 namespace Atoll.ModelImports;
 
 /// <summary>A model file on its way to becoming a version; afterwards the record of what came of it.</summary>
-internal sealed class ModelImport : ITenantOwned, IRevised
+internal sealed class ModelImport : ITenantOwned, IRevised, IJobSubject
 {
     public required string Id { get; set; }
 
@@ -42,4 +43,12 @@ internal sealed class ModelImport : ITenantOwned, IRevised
     {
         Id = Id, Model = Model, File = File, State = State, Stage = Stage, Version = Version, Error = Error, CreatedUtc = CreatedUtc, EndedUtc = EndedUtc,
     };
+
+    public bool IsEnded => ImportStates.IsEnded(State);
+
+    public void Cancel(DateTime nowUtc)
+    {
+        State = ImportStates.Cancelled;
+        EndedUtc = nowUtc;
+    }
 }

@@ -16,23 +16,9 @@ internal static class CancelRun
         if (found is null) return TrainingProblems.RunNotFound(run).ToResult();
         if (RunStates.IsEnded(found.State)) return TrainingProblems.RunEnded(run, found.State).ToResult();
 
-        // Whole or not at all, even if the caller hangs up meanwhile.
-        string? ended = null;
-        if (await jobs.CancelAsync(db, run, EndAsync, CancellationToken.None) == JobState.Cancelled) signals.Notify(run);
-        if (ended is not null) return TrainingProblems.RunEnded(run, ended).ToResult();
+        var state = await jobs.CancelAsync(db, found, clock);
+        if (state != JobState.Running) signals.Notify(run);
+        if (state is null) return TrainingProblems.RunEnded(run, found.State).ToResult();
         return TypedResults.Accepted($"/api/v1/runs/{run}", ListRuns.ToWire(found));
-
-        async Task EndAsync(CancellationToken saving)
-        {
-            await db.Entry(found).ReloadAsync(saving);
-            if (RunStates.IsEnded(found.State))
-            {
-                ended = found.State;
-                return;
-            }
-            found.State = RunStates.Cancelled;
-            found.EndedUtc = clock.GetUtcNow().UtcDateTime;
-            await db.SaveChangesAsync(saving);
-        }
     }
 }

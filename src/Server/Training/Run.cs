@@ -1,10 +1,11 @@
 using Atoll.Contracts;
 using Atoll.Platform.Database;
+using Atoll.Platform.Jobs;
 
 namespace Atoll.Training;
 
 /// <summary>One training execution.</summary>
-internal sealed class Run : ITenantOwned, IRevised
+internal sealed class Run : ITenantOwned, IRevised, IJobSubject
 {
     public required string Id { get; set; }
 
@@ -50,6 +51,14 @@ internal sealed class Run : ITenantOwned, IRevised
     public Dictionary<string, double>? Metrics { get; set; }
 
     public int Revision { get; set; }
+
+    public bool IsEnded => RunStates.IsEnded(State);
+
+    public void Cancel(DateTime nowUtc)
+    {
+        State = RunStates.Cancelled;
+        EndedUtc = nowUtc;
+    }
 }
 
 /// <summary>A point of a run's learning curve.</summary>

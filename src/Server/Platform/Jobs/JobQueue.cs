@@ -12,6 +12,7 @@ internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
     /// <summary>How long a worker owns a job without saying that it still lives.</summary>
     public static readonly TimeSpan Lease = TimeSpan.FromSeconds(30);
 
+    private static readonly TimeSpan WaitStep = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan UsageHalfLife = TimeSpan.FromMinutes(10);
 
     private readonly ConcurrentDictionary<string, SemaphoreSlim> _arrivals = new();
@@ -191,6 +192,38 @@ internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
         // Outside of the transaction: what an attempt does when it is stopped may need the database's only write lock.
         await StopRequestedAsync(db, subject, cancellationToken);
         return JobState.Running;
+    }
+
+    /// <summary>Cancels a subject: at once when it waits, within moments when an attempt runs.</summary>
+    /// <param name="endClock">Says when a row ended that is ended here.</param>
+    /// <returns>What <see cref="CancelAsync(PlatformDb, string, Func{CancellationToken, Task}, CancellationToken)"/> does; null when the row, read anew, had ended by itself.</returns>
+    public async Task<JobState?> CancelAsync(PlatformDb db, IJobSubject subject, TimeProvider endClock)
+    {
+        var hadEnded = false;
+        // Whole or not at all, even if the caller hangs up meanwhile.
+        var state = await CancelAsync(db, subject.Id, EndAsync, CancellationToken.None);
+        return hadEnded ? null : state;
+
+        async Task EndAsync(CancellationToken saving)
+        {
+            await db.Entry((object)subject).ReloadAsync(saving);
+            hadEnded = subject.IsEnded;
+            if (hadEnded) return;
+            subject.Cancel(endClock.GetUtcNow().UtcDateTime);
+            await db.SaveChangesAsync(saving);
+        }
+    }
+
+    /// <summary>The subject's row as it is at its end, or when patience ends.</summary>
+    public async Task<T> WaitAsync<T>(T subject, Func<string, CancellationToken, Task<T>> read, TimeSpan patience, CancellationToken cancellationToken) where T : IJobSubject
+    {
+        var until = clock.GetUtcNow() + patience;
+        while (!subject.IsEnded && clock.GetUtcNow() < until)
+        {
+            await Task.Delay(WaitStep, clock, cancellationToken);
+            subject = await read(subject.Id, cancellationToken);
+        }
+        return subject;
     }
 
     /// <summary>Stops what this process runs for a tenant whose rows are gone.</summary>
