@@ -6,6 +6,9 @@ public static class Permissions
     /// <summary>Create and delete tenants. Only principals of the platform tenant can have it.</summary>
     public const string PlatformAdminister = "platform.administer";
 
+    /// <summary>Read metrics of the server and the usage of all tenants. Only principals of the platform tenant can have it.</summary>
+    public const string PlatformObserve = "platform.observe";
+
     /// <summary>Principals, grants and keys of the own tenant.</summary>
     public const string TenantAdminister = "tenant.administer";
 
@@ -31,5 +34,8 @@ public static class Permissions
     public static IReadOnlyList<string> OfTenant { get; } =
         [TenantAdminister, DatasetsRead, DatasetsWrite, RunsRead, RunsWrite, ModelsRead, ModelsWrite, ModelsPromote, Predict];
 
-    public static IReadOnlyList<string> All { get; } = [PlatformAdminister, .. OfTenant];
+    /// <summary>All that only principals of the platform tenant can have.</summary>
+    public static IReadOnlyList<string> OfPlatform { get; } = [PlatformAdminister, PlatformObserve];
+
+    public static IReadOnlyList<string> All { get; } = [.. OfPlatform, .. OfTenant];
 }

@@ -8,6 +8,7 @@ using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Platform.Telemetry;
 using Atoll.Prediction;
 using Atoll.Promotion;
 using Atoll.Registry;
@@ -70,6 +71,10 @@ internal sealed partial class AtollServer : IAsyncDisposable
             configure?.Invoke(builder);
 
             var app = builder.Build();
+
+            // Before anything is measured; and the instruments of each layer before anybody reads them.
+            app.Services.GetRequiredService<MetricReader>();
+            app.Services.GetServices<IMetrics>();
             Map(app, options);
             WarnOfUnknownVariables(app);
             await SqliteDatabase.MigrateAsync(app.Services, cancellationToken);
@@ -213,6 +218,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         app.MapGet("/", (Delegate)Welcome.HandleAsync).ForAnybody("names only the product").ExcludeFromDescription();
         app.MapGet("/healthz", () => TypedResults.Text("ok\n")).ForAnybody("says only that the process lives").ExcludeFromDescription();
         app.MapGet("/readyz", () => TypedResults.Text("ready\n")).ForAnybody("says only that the process answers").ExcludeFromDescription();
+        app.MapGet("/metrics", GetMetrics.HandleAsync).Needs(Permissions.PlatformObserve).ExcludeFromDescription();
         app.MapOpenApi("/openapi/{documentName}.json").ForAnybody("the description of the API holds no data");
 
         var api = app.MapGroup("/api/v1");

@@ -2,6 +2,7 @@ using Atoll.Contracts;
 using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Security;
+using Atoll.Platform.Telemetry;
 
 namespace Atoll.Deployments;
 
@@ -13,6 +14,7 @@ internal static class DeploymentsModule
         services.AddSettings<DeploymentsOptions>("Deployments");
         services.AddSingleton<RouteTable>();
         services.AddSingleton<ServedModels>();
+        services.AddSingleton<IMetrics, CacheMetrics>();
         services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<ServedModels>());
         services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<RouteTable>());
     }

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
@@ -17,12 +18,12 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
     private readonly TenantLimitsDirectory _limits;
     private readonly long _bytesMax;
 
-    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, TimeProvider clock)
+    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, TimeProvider clock)
     {
         _limits = limits;
         _bytesMax = options.Value.CacheBytesMax;
         _blobs = blobs;
-        _cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax }, clock);
+        _cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, LoadDuration = CacheMetrics.LoadDuration(meters) }, clock);
     }
 
     /// <summary>Leases the version that a route leads to; at once when it is in memory.</summary>

@@ -4,6 +4,7 @@ using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Telemetry;
 
 namespace Atoll.Platform;
 
@@ -21,6 +22,10 @@ internal static class PlatformModule
         services.AddSingleton<OwnAddress>();
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();
+        services.AddSingleton<JobMetrics>();
+        services.AddSingleton<IMetrics>(provider => provider.GetRequiredService<JobMetrics>());
+        services.AddSingleton<IMetrics, ServerMetrics>();
+        services.AddSingleton<MetricReader>();
         services.AddHostedService<JobWorker>();
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(provider => provider.GetRequiredService<BlobSweeper>());

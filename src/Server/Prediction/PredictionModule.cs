@@ -3,6 +3,7 @@ using Atoll.Platform;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Platform.Telemetry;
 using Atoll.Prediction.OpenInference;
 using Atoll.Prediction.OpenInference.Grpc;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
@@ -19,6 +20,7 @@ internal static class PredictionModule
         services.AddSingleton<PredictionRunner>();
         services.AddSingleton<InferenceRunner>();
         services.AddSingleton<GrpcInference>();
+        services.AddSingleton<IMetrics, PredictionMetrics>();
     }
 
     public static void MapPrediction(this RouteGroupBuilder api)

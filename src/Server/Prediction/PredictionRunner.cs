@@ -33,6 +33,9 @@ internal sealed class PredictionRunner : IDisposable
         ThreadPool.SetMinThreads(Math.Max(workers, runs + Environment.ProcessorCount), completions);
     }
 
+    /// <summary>The queue, for those who want to know how it does.</summary>
+    public FairQueue Places => _places;
+
     public void Dispose() => _watch.Dispose();
 
     private const int RowsPerRun = 1024;

@@ -10,6 +10,6 @@ internal static class Grants
     public static Problem? Check(string permission, string tenantId)
     {
         if (!Permissions.All.Contains(permission)) return TenancyProblems.PermissionUnknown(permission, tenantId);
-        return permission == Permissions.PlatformAdminister && tenantId != Tenant.PlatformId ? TenancyProblems.PermissionOfPlatform(permission) : null;
+        return Permissions.OfPlatform.Contains(permission) && tenantId != Tenant.PlatformId ? TenancyProblems.PermissionOfPlatform(permission) : null;
     }
 }

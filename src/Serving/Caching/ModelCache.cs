@@ -222,13 +222,16 @@ internal sealed class ModelCache : IAsyncDisposable
     private async Task<Outcome> LoadAsync(ModelKey key, ModelLoader loader, Load load)
     {
         Outcome outcome;
+        var began = _clock.GetTimestamp();
         try
         {
             try
             {
                 await LoadLane.TurnOf(load.Place).WaitAsync(_closing.Token);
                 var content = await loader(key, _closing.Token);
-                return Finish(key, load, Create(key, content), content);
+                outcome = Finish(key, load, Create(key, content), content);
+                _options.LoadDuration?.Record(_clock.GetElapsedTime(began).TotalSeconds);
+                return outcome;
             }
             finally
             {

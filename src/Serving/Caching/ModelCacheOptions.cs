@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+
 namespace Atoll.Serving;
 
 /// <summary>Bounds of a <see cref="ModelCache"/>.</summary>
@@ -23,4 +25,7 @@ internal sealed record ModelCacheOptions
 
     /// <summary>Failed loads that are remembered at the same time.</summary>
     public int FailuresMax { get; init; } = 1024;
+
+    /// <summary>Where the seconds of each load that went well are recorded, the wait for its turn included.</summary>
+    public Histogram<double>? LoadDuration { get; init; }
 }

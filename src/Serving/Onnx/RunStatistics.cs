@@ -21,6 +21,9 @@ internal sealed class RunStatistics
 
     private const int Steps = (int)Step.ComputeOutput + 1;
 
+    // Counts, nanoseconds, and the samples: of every model, and for as long as the process lives.
+    private static readonly StripedCounters Totals = new((2 * Steps) + 1);
+
     private Numbers _counts;
     private Numbers _nanoseconds;
     private long _samples;
@@ -34,20 +37,34 @@ internal sealed class RunStatistics
 
     public StepStatistics this[Step step] => new(Interlocked.Read(ref _counts[(int)step]), Interlocked.Read(ref _nanoseconds[(int)step]));
 
+    /// <summary>Samples that went through any model.</summary>
+    public static long TotalSamples => Totals.Sum(2 * Steps);
+
+    /// <summary>The step of all models together, also of those that are not in memory any more.</summary>
+    public static StepStatistics TotalOf(Step step) => new(Totals.Sum((int)step), Totals.Sum(Steps + (int)step));
+
     public void Add(Step step, TimeSpan time)
     {
+        var nanoseconds = time.Ticks * TimeSpan.NanosecondsPerTick;
         Interlocked.Increment(ref _counts[(int)step]);
-        AddTime(step, time);
+        Interlocked.Add(ref _nanoseconds[(int)step], nanoseconds);
+        Totals.Add((int)step, 1, Steps + (int)step, nanoseconds);
     }
 
     /// <summary>Makes steps that were counted longer.</summary>
-    public void AddTime(Step step, TimeSpan time) => Interlocked.Add(ref _nanoseconds[(int)step], time.Ticks * TimeSpan.NanosecondsPerTick);
+    public void AddTime(Step step, TimeSpan time)
+    {
+        var nanoseconds = time.Ticks * TimeSpan.NanosecondsPerTick;
+        Interlocked.Add(ref _nanoseconds[(int)step], nanoseconds);
+        Totals.Add(Steps + (int)step, nanoseconds);
+    }
 
     /// <summary>Counts a run of the model.</summary>
     public void AddRun(long samples, TimeSpan time, DateTimeOffset now)
     {
         Add(Step.ComputeInfer, time);
         Interlocked.Add(ref _samples, samples);
+        Totals.Add(2 * Steps, samples);
         Interlocked.Exchange(ref _lastUnixMs, now.ToUnixTimeMilliseconds());
     }
 

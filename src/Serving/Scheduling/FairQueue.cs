@@ -72,6 +72,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     // Long requests leave a place to short ones, if there is more than one.
     private readonly int _longMax = Math.Max(1, runsMax - 1);
     private readonly ConcurrentDictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
+    private readonly StripedCounters _refusals = new((int)Refusal.TooLate + 1);
     private readonly Lock _lock = new();
     private readonly PriorityQueue<Place, long> _next = new();
     private readonly List<(Place Place, long Tag)> _passedOver = [];
@@ -82,6 +83,12 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     /// <summary>Requests that wait.</summary>
     public int Waiting => (int)(Interlocked.Read(ref _state) >> 32);
 
+    /// <summary>Requests that run.</summary>
+    public int Running => (int)Interlocked.Read(ref _state);
+
+    /// <summary>Requests that were refused for a reason.</summary>
+    public long Refused(Refusal reason) => _refusals.Sum((int)reason);
+
     /// <summary>Waits for its turn unless that is pointless.</summary>
     /// <param name="timeout">How long the caller would wait for the answer, or <see cref="Timeout.InfiniteTimeSpan"/>; a request whose turn cannot come in time is refused at once.</param>
     /// <param name="isLong">It is known to take long, and may not have the last place.</param>
@@ -89,7 +96,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     {
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
         if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
-            return ValueTask.FromResult(new Turn(Refusal.TooOften, later));
+            return ValueTask.FromResult(Refuse(Refusal.TooOften, later));
         if (!isLong || TryTakeLong())
         {
             for (var state = Interlocked.Read(ref _state); state < runsMax;)
@@ -200,7 +207,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
                 if (refusal != Refusal.None)
                 {
                     Withdraw_NeedsLock(waiter);
-                    return new Turn(refusal, Soon);
+                    return Refuse(refusal, Soon);
                 }
             }
         }
@@ -219,8 +226,15 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             Abandon(waiter);
             throw;
         }
-        if (turn.Refusal != Refusal.None) Abandon(waiter);
-        return turn;
+        if (turn.Refusal == Refusal.None) return turn;
+        Abandon(waiter);
+        return Refuse(turn.Refusal, turn.RetryAfter);
+    }
+
+    private Turn Refuse(Refusal reason, TimeSpan retryAfter)
+    {
+        _refusals.Add((int)reason, 1);
+        return new Turn(reason, retryAfter);
     }
 
     /// <summary>A waiter went away: its place in the queue is free at once, and a turn that had come goes to the next one.</summary>

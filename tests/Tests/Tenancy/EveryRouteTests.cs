@@ -136,6 +136,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /"] = Attack.Own,
         ["GET /healthz"] = Attack.Own,
         ["GET /readyz"] = Attack.Own,
+        ["GET /metrics"] = Attack.Forbidden(),
         ["GET /openapi/{documentName}.json"] = new Attack(200) { Values = { ["documentName"] = "v1" } },
     };
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Security;
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Atoll.Platform.Http;
 
@@ -18,6 +19,7 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
         // Calls of gRPC fail with a status of their own, under that of a success.
         var call = context.Features.Get<GrpcOutcome>()?.StatusCode;
         if (status < 400 && call is null) return;
+        if (call is not null) context.Features.Get<IHttpMetricsTagsFeature>()?.Tags.Add(new("rpc.grpc.status_code", call.ToString()));
         var isOurs = status >= 500 || call is StatusCode.Unknown or StatusCode.Internal or StatusCode.DataLoss;
         var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
         var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";

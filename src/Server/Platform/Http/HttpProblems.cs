@@ -19,6 +19,8 @@ internal static class HttpProblems
         new(403, ProblemCodes.PermissionMissing, $"This needs the permission '{permission}', which the caller does not have.",
             permission == Permissions.PlatformAdminister
             ? "It is for administrators of the platform: use the key that the server printed at its first start, or one made by 'atoll recover'."
+            : permission == Permissions.PlatformObserve
+            ? $"Only principals of the tenant 'platform' can have it: atoll grants add <principal> {permission}."
             : "Ask an administrator of the tenant to grant it: atoll grants add <principal> " + permission + ".");
 
     public static Problem NotFound(string what, string name, string remedy) =>

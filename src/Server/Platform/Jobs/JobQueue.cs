@@ -287,6 +287,13 @@ internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
         return true;
     }
 
+    /// <summary>Jobs of every tenant that wait or run.</summary>
+    public Dictionary<(string Kind, JobState State), int> CountOpen(PlatformDb db, IReadOnlyCollection<string> lanes) =>
+        // The lanes are for the index: what has ended is kept, and is not to be walked.
+        db.Jobs().IgnoreQueryFilters([PlatformDb.TenantFilter]).Where(job => lanes.Contains(job.Lane) && (job.State == JobState.Queued || job.State == JobState.Running))
+            .GroupBy(job => new { job.Kind, job.State }).Select(group => new { group.Key.Kind, group.Key.State, Count = group.Count() })
+            .ToDictionary(row => (row.Kind, row.State), row => row.Count);
+
     internal void Started(Job job, CancellationTokenSource attempt) => _running[job.Id] = (job.TenantId, attempt);
 
     internal void Ended(string jobId) => _running.TryRemove(jobId, out _);

@@ -7,7 +7,7 @@ namespace Atoll.Platform.Jobs;
 
 /// <summary>Claims jobs and runs their handlers, one loop per slot of each lane.</summary>
 internal sealed partial class JobWorker(
-    IServiceScopeFactory scopes, JobQueue queue, IEnumerable<JobKind> kinds, IEnumerable<JobLane> lanes, TimeProvider clock, ILogger<JobWorker> logger)
+    IServiceScopeFactory scopes, JobQueue queue, IEnumerable<JobKind> kinds, IEnumerable<JobLane> lanes, JobMetrics metrics, TimeProvider clock, ILogger<JobWorker> logger)
     : BackgroundService
 {
     private const string DiedMessage = "The process that worked on it died.";
@@ -171,8 +171,15 @@ internal sealed partial class JobWorker(
         await using (var scope = scopes.CreateAsyncScope())
         {
             var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-            if (await queue.EndAsync(db, job.Id, owner, state, error, cancellationToken)) Log.Ended(logger, job.Id, job.Kind, state);
-            else Log.LeaseLost(logger, job.Id);
+            if (await queue.EndAsync(db, job.Id, owner, state, error, cancellationToken))
+            {
+                Log.Ended(logger, job.Id, job.Kind, state);
+                metrics.CountEnd(job.Kind, state);
+            }
+            else
+            {
+                Log.LeaseLost(logger, job.Id);
+            }
         }
     }
 

@@ -24,6 +24,8 @@ public sealed class JobWorkerTests : IAsyncLifetime
         {
             services.AddSingleton(_script);
             services.AddSingleton<JobQueue>();
+            services.AddMetrics();
+            services.AddSingleton<JobMetrics>();
             services.AddJobLane(Lane, 1);
             services.AddJobKind(new JobKind("scripted", Lane, typeof(ScriptedHandler)));
         });
@@ -141,7 +143,7 @@ public sealed class JobWorkerTests : IAsyncLifetime
     }
 
     private JobWorker NewWorker() => new(
-        _database.Scopes, _queue, _database.Services.GetServices<JobKind>(), _database.Services.GetServices<JobLane>(), _clock, NullLogger<JobWorker>.Instance);
+        _database.Scopes, _queue, _database.Services.GetServices<JobKind>(), _database.Services.GetServices<JobLane>(), _database.Services.GetRequiredService<JobMetrics>(), _clock, NullLogger<JobWorker>.Instance);
 
     private async Task AddAsync(string subject)
     {
