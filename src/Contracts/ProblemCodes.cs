@@ -22,6 +22,7 @@ public static class ProblemCodes
     public const string DatasetNotReady = "dataset-not-ready";
     public const string SplitMissing = "split-missing";
     public const string ArtifactDamaged = "artifact-damaged";
+    public const string ModelNotLoadable = "model-not-loadable";
     public const string ModelOfOtherKind = "model-of-other-kind";
     public const string RunEnded = "run-ended";
     public const string ImportRefused = "import-refused";

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Atoll.Tests;
 
-/// <summary>Notes every status that a described route answers with although the OpenAPI document does not say so.</summary>
+/// <summary>Notes every status that a described route answers with although the OpenAPI document does not say so, and every 429 and 503 that does not say when to try again.</summary>
 internal sealed class DeclaredStatuses : IStartupFilter
 {
     private static readonly Lazy<Dictionary<string, HashSet<int>>> Declared = new(() =>
@@ -32,6 +32,7 @@ internal sealed class DeclaredStatuses : IStartupFilter
 
     private void Note(HttpContext context)
     {
+        if (context.Response is { StatusCode: 429 or 503, Headers.RetryAfter.Count: 0 }) _missing[$"Retry-After of {context.Response.StatusCode} of {context.Request.Path}"] = true;
         var endpoint = context.Features.Get<IExceptionHandlerFeature>()?.Endpoint ?? context.GetEndpoint();
         if (endpoint?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName is not { } name || !Declared.Value.TryGetValue(name, out var statuses)) return;
 

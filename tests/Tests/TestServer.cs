@@ -38,7 +38,7 @@ public sealed class TestServer : IAsyncLifetime
         Platform?.Dispose();
         if (Server is not null) await Server.DisposeAsync();
         _folder.Dispose();
-        Assert.True(_statuses.Missing.Count == 0, $"Declare in the OpenAPI document: {string.Join(", ", _statuses.Missing)}.");
+        Assert.True(_statuses.Missing.Count == 0, $"Answers that the OpenAPI document does not declare, or without a header: {string.Join(", ", _statuses.Missing)}.");
     }
 
     private void Prepare(WebApplicationBuilder builder)

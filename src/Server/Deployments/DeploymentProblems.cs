@@ -1,3 +1,4 @@
+using Atoll.Contracts;
 using Atoll.Platform.Http;
 
 namespace Atoll.Deployments;
@@ -6,4 +7,12 @@ namespace Atoll.Deployments;
 internal static class DeploymentProblems
 {
     public static Problem EndpointNotFound(string endpoint) => HttpProblems.NotFound("endpoint", endpoint, "List them with: atoll endpoints list.");
+
+    /// <param name="forgotten">When it is tried again; until then every request is told the same.</param>
+    public static Problem NotLoadable(Route route, string reason, TimeSpan forgotten) => new(
+        503, ProblemCodes.ModelNotLoadable, $"Version {route.Version} of the model '{route.Model}' could not be loaded: {reason.TrimEnd('.')}.",
+        "Serve another version, or import the model again.")
+    {
+        RetryAfter = forgotten,
+    };
 }

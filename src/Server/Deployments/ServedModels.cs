@@ -5,25 +5,28 @@ using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Limits;
 using Atoll.Serving;
+using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
 using Microsoft.Extensions.Options;
 
 namespace Atoll.Deployments;
 
 /// <summary>Brings artifacts from the blob store into memory, ready to predict, and keeps those that are used.</summary>
-internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
+internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
 {
     private readonly BlobStore _blobs;
     private readonly ModelCache _cache;
     private readonly TenantLimitsDirectory _limits;
-    private readonly long _bytesMax;
+    private readonly ModelCacheOptions _cacheOptions;
+    private readonly ILogger<ServedModels> _logger;
 
-    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, TimeProvider clock)
+    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, TimeProvider clock, ILogger<ServedModels> logger)
     {
         _limits = limits;
-        _bytesMax = options.Value.CacheBytesMax;
         _blobs = blobs;
-        _cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, LoadDuration = CacheMetrics.LoadDuration(meters) }, clock);
+        _logger = logger;
+        _cacheOptions = new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, LoadDuration = CacheMetrics.LoadDuration(meters) };
+        _cache = new ModelCache(_cacheOptions, clock);
     }
 
     /// <summary>Leases the version that a route leads to; at once when it is in memory.</summary>
@@ -69,6 +72,14 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
     /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
     public Problem? Explain(ModelCacheFullException full, string tenantId) => full.OfTenant ? LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)) : null;
 
+    /// <summary>Why a version cannot be loaded, when that is the model's own fault; null when the server is to blame.</summary>
+    public Problem? Explain(ModelLoadException failure, Route route)
+    {
+        if (failure.InnerException is not OnnxException) return null;
+        Log.NotLoadable(_logger, route.Model, route.Version, route.TenantId, failure.Reason);
+        return DeploymentProblems.NotLoadable(route, failure.Reason, _cacheOptions.FailureMemory);
+    }
+
     /// <summary>How full the memory for models is, and how it is used.</summary>
     public ModelCacheSnapshot Snapshot() => _cache.Snapshot();
 
@@ -80,7 +91,13 @@ internal sealed class ServedModels : ITenantMemory, IAsyncDisposable
             var limits = _limits.Of(key.Tenant);
             return new ModelContent(ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, token)), signature)
             {
-                TenantBytesMax = (long)(_bytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
+                TenantBytesMax = (long)(_cacheOptions.CacheBytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
             };
         }, cancellationToken);
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Warning, "Version {Version} of model {Model} of tenant {Tenant} could not be loaded: {Reason}")]
+        public static partial void NotLoadable(ILogger logger, string model, int version, string tenant, string reason);
+    }
 }

@@ -63,11 +63,12 @@ internal static class Predict
         {
             return models.Explain(full, route.TenantId) ?? PredictionProblems.NoRoom();
         }
-        catch (ModelLoadException)
+        catch (ModelLoadException failure)
         {
             // Deleted while the request was on its way: then there is nothing wrong with the server.
-            if (!await routes.IsGoneAsync(route, cancellationToken)) throw;
-            return RegistryProblems.VersionNotFound(route.Model, $"{route.Version}");
+            if (await routes.IsGoneAsync(route, cancellationToken)) return RegistryProblems.VersionNotFound(route.Model, $"{route.Version}");
+            if (models.Explain(failure, route) is { } broken) return broken;
+            throw;
         }
         Problem? problem;
         using (lease) problem = await runner.RunAsync(lease.Session, plan, work, csv, cancellationToken);

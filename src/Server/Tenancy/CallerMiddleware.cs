@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
@@ -79,10 +78,7 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
         // Only credentials that never worked are refused unread, so a guesser cannot lock out its neighbours.
         var address = context.Connection.RemoteIpAddress;
         if (failures.WaitOf(address) is { } wait && !callers.WasGood(credential))
-        {
-            context.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
             return (null, TenancyProblems.TooManyFailedCredentials(wait));
-        }
         var (caller, refusal) = await check.LookUpAsync(credential, context.RequestAborted);
         if (caller is null) failures.Count(address);
         return caller is null ? (null, HttpProblems.Unauthenticated(refusal)) : (caller, null);

@@ -61,5 +61,5 @@ internal static class TenancyProblems
 
     public static Problem TooManyFailedCredentials(TimeSpan wait) =>
         new(429, ProblemCodes.TooManyFailedCredentials, "Too many wrong credentials came from this address.",
-            $"Try again in {Math.Ceiling(wait.TotalSeconds)} seconds. An operator may raise Tenancy:FailedCredentialsPerMinuteMax.");
+            $"Try again in {Math.Ceiling(wait.TotalSeconds)} seconds. An operator may raise Tenancy:FailedCredentialsPerMinuteMax.") { RetryAfter = wait };
 }

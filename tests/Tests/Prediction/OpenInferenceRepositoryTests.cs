@@ -73,6 +73,31 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
         Assert.Equal((503, "artifact-damaged"), ((int)download.StatusCode, (string)JsonNode.Parse(await download.Content.ReadAsStringAsync(cancellationToken))!["code"]!));
     }
 
+    /// <summary>The second request is told from memory: had it been tried again, the log would have another line.</summary>
+    [Fact]
+    public async Task A_model_that_cannot_be_loaded_says_why_and_for_how_long_it_is_not_tried_again()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var made = PredictionModels.Price();
+        await server.RegisterAsync("hopeless", (made.Onnx[..^20], made.Signature));
+        var models = server.Server.Server.Services.GetRequiredService<ServedModels>();
+        var failures = models.Snapshot().Failures;
+        for (var i = 0; i < 2; i++)
+        {
+            using var predict = await server.Client.PostAsync("/api/v1/endpoints/hopeless:predict", new StringContent("""{"rows":[{"rooms":1}]}""", null, "application/json"), cancellationToken);
+            var problem = JsonNode.Parse(await predict.Content.ReadAsStringAsync(cancellationToken))!;
+            Assert.Equal((503, "model-not-loadable", TimeSpan.FromSeconds(5)), ((int)predict.StatusCode, (string)problem["code"]!, predict.Headers.RetryAfter!.Delta!.Value));
+            Assert.Contains("Version 1 of the model 'hopeless' could not be loaded", (string)problem["detail"]!);
+            Assert.Contains("protobuf", (string)problem["detail"]!, StringComparison.OrdinalIgnoreCase);
+            using var infer = await PostAsync("/v2/models/hopeless/infer", """{"inputs":[{"name":"rooms","shape":[1,1],"datatype":"FP32","data":[1]}]}""");
+            Assert.Equal((503, TimeSpan.FromSeconds(5)), ((int)infer.StatusCode, infer.Headers.RetryAfter!.Delta!.Value));
+            using var load = await PostAsync("/v2/repository/models/hopeless/load", "");
+            Assert.Equal(400, (int)load.StatusCode);
+            Assert.Contains("failed to load 'hopeless'", await load.Content.ReadAsStringAsync(cancellationToken));
+        }
+        Assert.Equal(1, models.Snapshot().Failures - failures);
+    }
+
     [Fact]
     public async Task Statistics_count_samples_runs_and_times_until_the_model_leaves_memory()
     {

@@ -45,7 +45,11 @@ internal static class GrpcAnswers
             }
             append(response, "grpc-status", Text(status.StatusCode));
             if (status.Detail.Length > 0) append(response, "grpc-message", Encode(status.Detail));
-            if (retryAfter is { } wait) append(response, "grpc-retry-pushback-ms", ((long)wait.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
+            if (retryAfter is not { } wait) return;
+
+            // The first is for libraries that try again by themselves, the second for people and proxies.
+            append(response, "grpc-retry-pushback-ms", ((long)wait.TotalMilliseconds).ToString(CultureInfo.InvariantCulture));
+            append(response, "retry-after", Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture));
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Collections.Frozen;
+using Atoll.Contracts;
 using Atoll.Platform.Grpc.Messages;
+using Atoll.Platform.Http;
 using ServingStatus = Atoll.Platform.Grpc.Messages.HealthCheckResponse.Types.ServingStatus;
 
 namespace Atoll.Platform.Grpc;
@@ -24,7 +26,7 @@ internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLife
         await Task.Delay(Timeout.Infinite, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         context.CancellationToken.ThrowIfCancellationRequested();
         if (isKnown && status != ServingStatus.NotServing) await responses.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing }, context.CancellationToken);
-        throw new RpcException(new Status(StatusCode.Unavailable, "The server stops."));
+        throw new RpcException(new Problem(503, ProblemCodes.ShuttingDown, "The server stops."));
     }
 
     private ServingStatus StatusNow() => lifetime.ApplicationStopping.IsCancellationRequested ? ServingStatus.NotServing : ServingStatus.Serving;

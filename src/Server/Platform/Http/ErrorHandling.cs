@@ -18,6 +18,10 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
     private const int DiskBrokenOnUnix = 5; // EIO
     private const int DiskBrokenOnWindows = unchecked((int)0x8007045D);
 
+    // Somebody has to mend it first.
+    private static readonly TimeSpan AfterRepair = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan AfterRush = TimeSpan.FromSeconds(5);
+
     public async ValueTask<bool> TryHandleAsync(HttpContext context, Exception exception, CancellationToken cancellationToken)
     {
         if (context.RequestAborted.IsCancellationRequested)
@@ -33,7 +37,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             // Also as the reason for which a model could not be loaded. Every file that a request reads is a blob.
             BlobCorruptException or FileNotFoundException or DirectoryNotFoundException
                 or { InnerException: BlobCorruptException or FileNotFoundException or DirectoryNotFoundException } => new Problem(
-                503, ProblemCodes.ArtifactDamaged, "What the server stored for this is damaged or lost.", "Tell the operator: the log names the blob; restore it from a backup."),
+                503, ProblemCodes.ArtifactDamaged, "What the server stored for this is damaged or lost.", "Tell the operator: the log names the blob; restore it from a backup.") { RetryAfter = AfterRepair },
             BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
                 "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),
             BadHttpRequestException bad when UnreadParameter().Match(bad.Message) is { Success: true } parameter => HttpProblems.InvalidField(
@@ -46,7 +50,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             SqliteException { SqliteErrorCode: 13 } or IOException { HResult: DiskFullOnWindows or DiskFullOnUnix } => Unavailable("The disk is full."),
             SqliteException { SqliteErrorCode: 5 or 6 } => Unavailable("The database is busy."),
             SqliteException { SqliteErrorCode: 10 } or IOException { HResult: DiskBrokenOnWindows or DiskBrokenOnUnix } => new Problem(
-                503, ProblemCodes.StorageUnavailable, "The server's disk could not be read or written.", "Tell the operator: the disk has to be checked, and what is damaged restored from a backup."),
+                503, ProblemCodes.StorageUnavailable, "The server's disk could not be read or written.", "Tell the operator: the disk has to be checked, and what is damaged restored from a backup.") { RetryAfter = AfterRepair },
             _ => null,
         };
         if (problem is { Status: 503 }) Log.StorageFailed(logger, exception, problem.Detail);
@@ -68,7 +72,7 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
     [GeneratedRegex("""^Failed to bind parameter "\S+ (?<name>\w+)" from "(?<value>.{0,100})""")]
     private static partial Regex UnreadParameter();
 
-    private static Problem Unavailable(string what) => new(503, ProblemCodes.StorageUnavailable, what, "Try again in a moment.");
+    private static Problem Unavailable(string what) => new(503, ProblemCodes.StorageUnavailable, what, "Try again in a moment.") { RetryAfter = AfterRush };
 
     private static string Innermost(Exception exception)
     {

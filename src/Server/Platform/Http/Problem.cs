@@ -11,14 +11,20 @@ namespace Atoll.Platform.Http;
 /// <param name="Remedy">What to do about it.</param>
 internal sealed record Problem(int Status, string Code, string Detail, string? Remedy = null)
 {
+    private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
+
     /// <summary>The field of the request that is wrong, if it is one.</summary>
     public string? Field { get; init; }
 
     /// <summary>Further members of the document.</summary>
     public IReadOnlyDictionary<string, object?>? Extensions { get; init; }
 
-    /// <summary>When it is worth another try, for refusals that pass by themselves.</summary>
-    public TimeSpan? RetryAfter { get; init; }
+    /// <summary>When it is worth another try. Refusals that pass by themselves, 429 and 503, always say so.</summary>
+    public TimeSpan? RetryAfter
+    {
+        get => field ?? (Status is 429 or 503 ? Soon : null);
+        init;
+    }
 
     /// <summary>The answer of a handler, with <see cref="RetryAfter"/> among its headers.</summary>
     public ProblemHttpResult ToResult(HttpResponse response)

@@ -35,11 +35,12 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         {
             return (default, models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom());
         }
-        catch (ModelLoadException)
+        catch (ModelLoadException failure)
         {
             // Deleted while the request was on its way: then there is nothing wrong with the server.
-            if (!await routes.IsGoneAsync(route, cancellationToken)) throw;
-            return (default, OpenInferenceProblems.UnknownModel(route.Endpoint, $"{route.Version}"));
+            if (await routes.IsGoneAsync(route, cancellationToken)) return (default, OpenInferenceProblems.UnknownModel(route.Endpoint, $"{route.Version}"));
+            if (models.Explain(failure, route) is { } problem) return (default, problem);
+            throw;
         }
     }
 

@@ -57,6 +57,7 @@ internal static class ModelRepository
             {
                 (var lease, problem) = await runner.LeaseAsync(route!, cancellationToken);
                 if (problem is null) lease.Dispose();
+                else if (problem.Code == ProblemCodes.ModelNotLoadable) problem = OpenInferenceProblems.NotLoaded(400, ProblemCodes.ModelNotLoadable, model, problem.Detail);
             }
             catch (ModelLoadException failure)
             {

@@ -69,6 +69,7 @@ public sealed class GrpcCallTests(EchoServer server) : IClassFixture<EchoServer>
         Assert.Empty(answer.Messages);
         Assert.Equal(text == "refuse", answer.Metadata.GetValueOrDefault("x-reason") == "because");
         Assert.Equal(text == "problem", answer.Metadata.GetValueOrDefault("grpc-retry-pushback-ms") == "2000");
+        Assert.Equal(text == "problem", answer.Metadata.GetValueOrDefault("retry-after") == "2");
     }
 
     [Fact]
