@@ -29,6 +29,12 @@ public sealed partial class AtollClient
     public Task<EndpointResponse> GetEndpointAsync(string endpoint, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/endpoints/{endpoint}"), AtollJson.Default.EndpointResponse, cancellationToken);
 
+    /// <summary>Keeps what an endpoint serves in memory.</summary>
+    public Task PinEndpointAsync(string endpoint, CancellationToken cancellationToken = default) => PutAsync(Path($"/endpoints/{endpoint}/pin"), cancellationToken);
+
+    /// <summary>Lets what an endpoint serves leave memory when others need the room.</summary>
+    public Task UnpinEndpointAsync(string endpoint, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/endpoints/{endpoint}/pin"), cancellationToken);
+
     /// <summary>Predicts rows or texts, or images in base64.</summary>
     public Task<PredictResponse> PredictAsync(
         string endpoint, PredictRequest request, PredictOptions? options = null, CancellationToken cancellationToken = default) =>

@@ -81,6 +81,12 @@ public sealed partial class AtollClient : IDisposable
         string path, TBody body, JsonTypeInfo<TBody> bodyType, JsonTypeInfo<TAnswer> type, CancellationToken cancellationToken) =>
         SendAsync(() => WithBody(HttpMethod.Put, path, body, bodyType, null), type, repeatable: true, cancellationToken);
 
+    private async Task PutAsync(string path, CancellationToken cancellationToken)
+    {
+        using var response = await SendAsync(
+            () => new HttpRequestMessage(HttpMethod.Put, path), repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
+    }
+
     private async Task DeleteAsync(string path, CancellationToken cancellationToken)
     {
         // Not repeated: the second attempt would find nothing and call that a refusal.

@@ -186,5 +186,8 @@ public sealed record EndpointResponse
 
     public required string PredictUrl { get; init; }
 
+    /// <summary>What it serves stays in memory, and is loaded before the server is ready.</summary>
+    public bool Pinned { get; init; }
+
     public ModelSignature? Signature { get; init; }
 }

@@ -84,6 +84,10 @@ internal sealed partial class AtollServer : IAsyncDisposable
                 await app.StartAsync(cancellationToken);
                 starting.IsOver = true;
 
+                // Answers already; it only does not say that it is ready.
+                await app.Services.GetRequiredService<WarmUp>().RunAsync(cancellationToken);
+                app.Services.GetRequiredService<Readiness>().Reach();
+
                 // Last, because the key can be shown only once: a start that fails, say at a port in use, must not use it up.
                 // Not cancelled, because a key that is made and not shown is lost; whoever stops the server now still reads it.
                 cancellationToken.ThrowIfCancellationRequested();
@@ -217,7 +221,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
 
         app.MapGet("/", (Delegate)Welcome.HandleAsync).ForAnybody("names only the product").ExcludeFromDescription();
         app.MapGet("/healthz", () => TypedResults.Text("ok\n")).ForAnybody("says only that the process lives").ExcludeFromDescription();
-        app.MapGet("/readyz", () => TypedResults.Text("ready\n")).ForAnybody("says only that the process answers").ExcludeFromDescription();
+        app.MapGet("/readyz", (Delegate)ReadyAnswer.HandleAsync).ForAnybody("says only that the process answers").ExcludeFromDescription();
         app.MapGet("/metrics", GetMetrics.HandleAsync).Needs(Permissions.PlatformObserve).ExcludeFromDescription();
         app.MapOpenApi("/openapi/{documentName}.json").ForAnybody("the description of the API holds no data");
 

@@ -41,6 +41,14 @@ public sealed class TestServer : IAsyncLifetime
         Assert.True(_statuses.Missing.Count == 0, $"Answers that the OpenAPI document does not declare, or without a header: {string.Join(", ", _statuses.Missing)}.");
     }
 
+    /// <summary>Stops the server and starts another one on the same folder; the address stays.</summary>
+    internal async Task RestartAsync()
+    {
+        var address = Server.Address;
+        await Server.DisposeAsync();
+        Server = await AtollServer.StartAsync([$"--Atoll:Data={_folder.Path}", $"--Atoll:Urls={address}", .. Settings], Prepare, TestContext.Current.CancellationToken);
+    }
+
     private void Prepare(WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton<IStartupFilter>(_statuses);

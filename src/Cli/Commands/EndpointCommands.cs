@@ -6,7 +6,7 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll endpoints</c>: the addresses that answer predictions.</summary>
 internal static class EndpointCommands
 {
-    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show());
+    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show(), Pin(), Unpin());
 
     private static Verb List()
     {
@@ -22,8 +22,8 @@ internal static class EndpointCommands
                         console.Hint("No endpoints. A model gets one with its first version: atoll train <dataset> --follow");
                         return;
                     }
-                    var grid = new Grid().Flexible("endpoint").Number("version").Text("by alias").Flexible("address");
-                    foreach (var endpoint in page.Items) grid.Row(endpoint.Name, endpoint.Version?.ToString(System.Globalization.CultureInfo.InvariantCulture), endpoint.Alias, endpoint.PredictUrl);
+                    var grid = new Grid().Flexible("endpoint").Number("version").Text("by alias").Text("pinned").Flexible("address");
+                    foreach (var endpoint in page.Items) grid.Row(endpoint.Name, endpoint.Version?.ToString(System.Globalization.CultureInfo.InvariantCulture), endpoint.Alias, endpoint.Pinned ? "yes" : null, endpoint.PredictUrl);
                     grid.Write(console);
                     Paging.ShowMore(context, page);
                 });
@@ -42,6 +42,7 @@ internal static class EndpointCommands
                 {
                     new Facts().Add("endpoint", endpoint.Name).Add("address", endpoint.PredictUrl)
                         .Add("version", endpoint.Version is { } version ? $"{version}{(endpoint.Alias is { } alias ? $" ({alias})" : "")}" : "none")
+                        .Add("memory", endpoint.Pinned ? "pinned" : null)
                         .Add("task", endpoint.Signature?.Task).Add("predicts", endpoint.Signature?.Target ?? (endpoint.Signature?.Labels is { } labels ? Words.Plural(labels.Count, "label") : null))
                         .Write(console);
                     if (endpoint.Signature is not { } signature) return;
@@ -52,6 +53,30 @@ internal static class EndpointCommands
                     console.WriteLine();
                     console.Hint("Try it:  " + PredictCommand.ExampleFor(endpoint));
                 });
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Pin()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        return new Verb("pin", "Keep what an endpoint serves in memory, from before the server is ready on.", new Example("atoll endpoints pin leads", "Its first prediction never waits for a load")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                await context.Client.PinEndpointAsync(context.Get(name), cancellationToken);
+                context.Say($"What {context.Get(name)} serves stays in memory.");
+                return ExitCodes.Done;
+            });
+    }
+
+    private static Verb Unpin()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        return new Verb("unpin", "Let what an endpoint serves leave memory when others need the room.", new Example("atoll endpoints unpin leads", "It stays for as long as it is used")) { Arguments = { name } }
+            .Does(async (context, cancellationToken) =>
+            {
+                await context.Client.UnpinEndpointAsync(context.Get(name), cancellationToken);
+                context.Say($"What {context.Get(name)} serves is no longer pinned.");
                 return ExitCodes.Done;
             });
     }

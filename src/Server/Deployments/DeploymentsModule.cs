@@ -15,6 +15,11 @@ internal static class DeploymentsModule
         services.AddSingleton<RouteTable>();
         services.AddSingleton<ServedModels>();
         services.AddSingleton<IMetrics, CacheMetrics>();
+        services.AddSingleton<PinnedModels>();
+        services.AddHostedService(provider => provider.GetRequiredService<PinnedModels>());
+        services.AddSingleton<RecentModels>();
+        services.AddHostedService(provider => provider.GetRequiredService<RecentModels>());
+        services.AddSingleton<WarmUp>();
         services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<ServedModels>());
         services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<RouteTable>());
     }
@@ -26,5 +31,9 @@ internal static class DeploymentsModule
             .WithName("listEndpoints").WithSummary("Endpoints with the versions that answer there now.");
         endpoints.MapGet("/{endpoint}", ListEndpoints.HandleOneAsync).Needs(Permissions.Predict)
             .WithName("getEndpoint").WithSummary("An endpoint with its address and the signature of its inputs.");
+        endpoints.MapPut("/{endpoint}/pin", PinEndpoint.HandleAsync).Needs(Permissions.ModelsPromote)
+            .WithName("pinEndpoint").WithSummary("Keep what the endpoint serves in memory; it is loaded before the answer.");
+        endpoints.MapDelete("/{endpoint}/pin", PinEndpoint.HandleDeleteAsync).Needs(Permissions.ModelsPromote)
+            .WithName("unpinEndpoint").WithSummary("Let what the endpoint serves leave memory when others need the room.");
     }
 }

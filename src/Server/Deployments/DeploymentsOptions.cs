@@ -12,4 +12,12 @@ internal sealed class DeploymentsOptions
     /// <summary>Models that are loaded at the same time.</summary>
     [Range(1, 256)]
     public int LoadsMax { get; set; } = 4;
+
+    /// <summary>Share of CacheBytesMax that the pinned models of all tenants may take together.</summary>
+    [Range(0.0, 1.0)]
+    public double PinnedShareMax { get; set; } = 0.5;
+
+    /// <summary>Seconds that a start may take to load pinned and recently used models before it says that it is ready; 0 to load none.</summary>
+    [Range(0, 3600)]
+    public int WarmUpSecondsMax { get; set; } = 10;
 }

@@ -12,4 +12,7 @@ internal sealed class Endpoint : ITenantOwned
     public required string Name { get; set; }
 
     public required string ModelId { get; set; }
+
+    /// <summary>What it serves stays in memory.</summary>
+    public bool IsPinned { get; set; }
 }

@@ -25,7 +25,11 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
         _limits = limits;
         _blobs = blobs;
         _logger = logger;
-        _cacheOptions = new ModelCacheOptions { CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, LoadDuration = CacheMetrics.LoadDuration(meters) };
+        _cacheOptions = new ModelCacheOptions
+        {
+            CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, PinnedShareMax = options.Value.PinnedShareMax, LoadDuration = CacheMetrics.LoadDuration(meters),
+            LoadsOf = tenantId => limits.Of(tenantId) is var own ? new TenantLoads(own.ModelLoadsMax, own.WaitingModelLoadsMax, own.ModelLoadsPerSecondMax) : default,
+        };
         _cache = new ModelCache(_cacheOptions, clock);
     }
 
@@ -35,7 +39,11 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public ValueTask<ModelLease> GetAsync(Route route, CancellationToken cancellationToken) =>
         _cache.TryGet(new ModelKey(route.TenantId, route.ServingDigest), out var lease)
             ? ValueTask.FromResult(lease)
-            : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, cancellationToken);
+            : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: true, cancellationToken);
+
+    /// <summary>The same for the platform's own sake: requests come first.</summary>
+    public ValueTask<ModelLease> GetForPinAsync(Route route, CancellationToken cancellationToken) =>
+        LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: false, cancellationToken);
 
     /// <summary>Leases a version if it is in memory, for a look at it.</summary>
     /// <param name="digest">Of its serving form.</param>
@@ -52,11 +60,12 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     /// <summary>Loads a version before somebody asks for it.</summary>
     /// <param name="digest">Of its serving form.</param>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
-    public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken)
+    /// <param name="isUrgent">False when nobody waits for it: what requests wait for comes first, and the tenant's rate of loads is not touched.</param>
+    public async Task WarmAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken, bool isUrgent = true)
     {
         try
         {
-            (await LoadAsync(tenantId, digest, signature, cancellationToken)).Dispose();
+            (await LoadAsync(tenantId, digest, signature, isUrgent, cancellationToken)).Dispose();
         }
         catch (ModelCacheFullException)
         {
@@ -70,7 +79,32 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public void Forget(string tenantId) => _cache.RemoveAll(tenantId);
 
     /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
-    public Problem? Explain(ModelCacheFullException full, string tenantId) => full.OfTenant ? LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)) : null;
+    public Problem? Explain(ModelCacheFullException full, string tenantId) => full.Limit switch
+    {
+        ModelCacheLimit.TenantBytes => LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)),
+        ModelCacheLimit.TenantLoadsWaiting => LimitProblems.TooManyWaitingModelLoads(_limits.Of(tenantId)),
+        ModelCacheLimit.TenantLoadRate => LimitProblems.TooManyModelLoads(_limits.Of(tenantId), full.RetryAfter),
+        _ => null,
+    };
+
+    /// <summary>Keeps a leased version in memory whatever others need; a problem when pinned models may take no more.</summary>
+    public Problem? TryPin(in ModelLease lease, string endpoint)
+    {
+        var limits = _limits.Of(lease.Key.Tenant);
+        return _cache.TryPin(lease, (long)(_cacheOptions.CacheBytesMax * Math.Min(limits.PinnedModelShare, limits.ModelCacheShare))) switch
+        {
+            PinOutcome.TenantFull => LimitProblems.PinnedModelsFull(limits),
+            PinOutcome.Full => DeploymentProblems.PinsFull(endpoint),
+            _ => null,
+        };
+    }
+
+    public void Unpin(string tenantId, string digest) => _cache.Unpin(new ModelKey(tenantId, digest));
+
+    public bool IsPinned(string tenantId, string digest) => _cache.IsPinned(new ModelKey(tenantId, digest));
+
+    /// <summary>Models that are worth to be loaded first after a start.</summary>
+    public IReadOnlyList<ModelKey> Used(int countMax) => _cache.Used(countMax);
 
     /// <summary>Why a version cannot be loaded, when that is the model's own fault; null when the server is to blame.</summary>
     public Problem? Explain(ModelLoadException failure, Route route)
@@ -85,7 +119,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
 
     public ValueTask DisposeAsync() => _cache.DisposeAsync();
 
-    private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, CancellationToken cancellationToken) =>
+    private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, bool isUrgent, CancellationToken cancellationToken) =>
         _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) =>
         {
             var limits = _limits.Of(key.Tenant);
@@ -93,7 +127,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
             {
                 TenantBytesMax = (long)(_cacheOptions.CacheBytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
             };
-        }, cancellationToken);
+        }, cancellationToken, isUrgent);
 
     private static partial class Log
     {

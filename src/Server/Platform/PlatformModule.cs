@@ -20,6 +20,7 @@ internal static class PlatformModule
         services.AddSingleton<TenantLimitsDirectory>();
         services.AddSingleton(provider => new DiskUsage(provider.GetRequiredService<DataFolder>(), provider.GetRequiredService<TenantLimitsDirectory>().Of));
         services.AddSingleton<OwnAddress>();
+        services.AddSingleton<Readiness>();
         services.AddSingleton<BlobStore>();
         services.AddSingleton<JobQueue>();
         services.AddSingleton<JobMetrics>();

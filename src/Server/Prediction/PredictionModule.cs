@@ -45,7 +45,7 @@ internal static class PredictionModule
             .ForAnybody("names only the product");
         v2.MapGet("/health/live", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerLive").WithSummary("200 while the process lives.")
             .ForAnybody("says only that the process lives");
-        v2.MapGet("/health/ready", (Delegate)DescribeServer.HandleHealth).WithName("isInferenceServerReady").WithSummary("200 when predictions can be asked for.")
+        v2.MapGet("/health/ready", (Delegate)ReadyAnswer.HandleInferenceAsync).WithName("isInferenceServerReady").WithSummary("200 when predictions can be asked for.")
             .ForAnybody("says only that the process answers");
         foreach (var (path, suffix) in (ReadOnlySpan<(string, string)>)[("/models/{model}", ""), ("/models/{model}/versions/{version}", "Version")])
         {
@@ -86,7 +86,7 @@ internal static class PredictionModule
         const string Reason = "says only that the process answers";
         var grpc = app.MapGrpcService<GrpcInference>(OpenInferenceGrpcReflection.Descriptor.FindTypeByName<ServiceDescriptor>("GRPCInferenceService"));
         grpc.Unary<ServerLiveRequest, ServerLiveResponse>("ServerLive", (_, _, _) => Task.FromResult(new ServerLiveResponse { Live = true })).ForAnybody(Reason);
-        grpc.Unary<ServerReadyRequest, ServerReadyResponse>("ServerReady", (_, _, _) => Task.FromResult(new ServerReadyResponse { Ready = true })).ForAnybody(Reason);
+        grpc.Unary<ServerReadyRequest, ServerReadyResponse>("ServerReady", (_, _, call) => Task.FromResult(new ServerReadyResponse { Ready = call.GetHttpContext().RequestServices.GetRequiredService<Readiness>().IsReached })).ForAnybody(Reason);
         grpc.Unary<ServerMetadataRequest, ServerMetadataResponse>("ServerMetadata", (service, _, _) => Task.FromResult(service.DescribeServer())).ForAnybody("names only the product");
         grpc.Unary<ModelReadyRequest, ModelReadyResponse>("ModelReady", (service, request, call) => service.ModelReady(request, call)).Needs(Permissions.Predict);
         grpc.Unary<ModelMetadataRequest, ModelMetadataResponse>("ModelMetadata", (service, request, call) => service.ModelMetadata(request, call)).Needs(Permissions.Predict);

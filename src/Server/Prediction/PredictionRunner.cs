@@ -145,7 +145,7 @@ internal sealed class PredictionRunner : IDisposable
     private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var limits = _limits.Of(tenantId);
-        var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight);
+        var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax);
         var turn = await _places.EnterAsync(tenantId, queue, timeout, session.MeanTime > Long, cancellationToken);
         return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }

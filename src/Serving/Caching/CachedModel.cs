@@ -20,6 +20,9 @@ internal sealed class CachedModel(ModelCache cache, ModelKey key, OnnxSession se
     /// <summary>Native memory that the cache counts for this model.</summary>
     public override long Bytes { get; } = bytes;
 
+    /// <summary>It stays, whatever others need. Guarded by the lock of the cache.</summary>
+    public bool IsPinned { get; set; }
+
     public override string Tenant => Key.Tenant;
 
     public override ulong Fingerprint => ((ulong)(uint)Key.Digest.GetHashCode(StringComparison.Ordinal) << 32) | (uint)Key.Tenant.GetHashCode(StringComparison.Ordinal);

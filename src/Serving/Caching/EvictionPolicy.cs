@@ -75,6 +75,16 @@ internal sealed class EvictionPolicy
 
     public long BytesOf(string tenant) => _shares.TryGetValue(tenant, out var share) ? share.Line.Bytes : 0;
 
+    /// <summary>What was used more than once, latest first.</summary>
+    public List<Evictable> Used(int countMax)
+    {
+        var found = new List<Evictable>();
+        for (var item = _main.Newest; item is not null && found.Count < countMax; item = item.ByAge.Older) found.Add(item);
+        for (var item = _small.Newest; item is not null && found.Count < countMax; item = item.ByAge.Older)
+            if (item.IsUsed) found.Add(item);
+        return found;
+    }
+
     public void Add(Evictable item)
     {
         item.IsMain = _ghosts.Remove(item.Fingerprint);

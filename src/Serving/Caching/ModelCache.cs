@@ -4,7 +4,25 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Serving;
 
 /// <summary>How a <see cref="ModelCache"/> is doing.</summary>
-internal sealed record ModelCacheSnapshot(int Models, int SharedGraphs, long Bytes, long BytesMax, long Hits, long Misses, long Loads, long Failures, long Evictions);
+internal sealed record ModelCacheSnapshot(int Models, int SharedGraphs, long Bytes, long BytesMax, long Hits, long Misses, long Loads, long Failures, long Evictions)
+{
+    /// <summary>Models that are pinned and loaded.</summary>
+    public int Pinned { get; init; }
+
+    public long PinnedBytes { get; init; }
+}
+
+/// <summary>Whether a model is pinned now, or what leaves no room for it.</summary>
+internal enum PinOutcome
+{
+    Pinned,
+
+    /// <summary>Pinned models of the tenant.</summary>
+    TenantFull,
+
+    /// <summary>Pinned models of all tenants, see <see cref="ModelCacheOptions.PinnedShareMax"/>.</summary>
+    Full,
+}
 
 /// <summary>
 /// Keeps loaded models within a budget of bytes. A hit is synchronous and allocates nothing; a miss is loaded once, however
@@ -35,6 +53,10 @@ internal sealed class ModelCache : IAsyncDisposable
     private readonly HashSet<Load> _running = [];
     private readonly Dictionary<ModelKey, Failure> _failures = [];
     private readonly Dictionary<string, long> _bytesByTenant = [];
+    // Pinned models are in no queue of the policy: nothing makes room at their cost.
+    private readonly Dictionary<string, long> _pinnedBytes = new(StringComparer.Ordinal);
+    private int _pinned;
+    private long _pinnedBytesOfAll;
     private bool _isClosed;
 
     private long _bytes;
@@ -53,7 +75,7 @@ internal sealed class ModelCache : IAsyncDisposable
         _options = options;
         _clock = clock;
         _graphs = new SharedGraphs((key, bytes, content) => Reserve(key, bytes, content.TenantBytesMax, content.TenantBytesMin), GiveBack);
-        _lane = new LoadLane(options.LoadsMax, options.LoadsWaitingMax, options.LoadsWaitingOfTenantMax);
+        _lane = new LoadLane(options.LoadsMax, options.LoadsWaitingMax, clock);
         NativeHeap.KeepReturnable();
     }
 
@@ -96,8 +118,45 @@ internal sealed class ModelCache : IAsyncDisposable
             _failures.Remove(key);
             if (_loads.TryGetValue(key, out var load)) load.IsUnwanted = true;
             if (!_models.TryRemove(key, out var model)) return;
-            _policy.Remove(model);
+            if (model.IsPinned) ReleasePin_NeedsLock(model);
+            else _policy.Remove(model);
             model.Retire();
+        }
+    }
+
+    /// <summary>Keeps a leased model in memory whatever others need, until <see cref="Unpin"/> or <see cref="Remove"/>.</summary>
+    /// <param name="tenantBytesMax">What pinned models of the tenant may take together.</param>
+    public PinOutcome TryPin(in ModelLease lease, long tenantBytesMax)
+    {
+        lock (_lock)
+        {
+            // One that was removed since stays only for its leases.
+            if (!_models.TryGetValue(lease.Key, out var model) || model.IsPinned) return PinOutcome.Pinned;
+            var ofTenant = _pinnedBytes.GetValueOrDefault(lease.Key.Tenant) + model.Bytes;
+            if (ofTenant > tenantBytesMax) return PinOutcome.TenantFull;
+            if (_pinnedBytesOfAll + model.Bytes > _options.PinnedShareMax * _options.CacheBytesMax) return PinOutcome.Full;
+            _policy.Remove(model);
+            model.IsPinned = true;
+            _pinned++;
+            _pinnedBytesOfAll += model.Bytes;
+            _pinnedBytes[lease.Key.Tenant] = ofTenant;
+            return PinOutcome.Pinned;
+        }
+    }
+
+    public bool IsPinned(ModelKey key)
+    {
+        lock (_lock) return _models.TryGetValue(key, out var model) && model.IsPinned;
+    }
+
+    /// <summary>Treats the model like any other again.</summary>
+    public void Unpin(ModelKey key)
+    {
+        lock (_lock)
+        {
+            if (!_models.TryGetValue(key, out var model) || !model.IsPinned) return;
+            ReleasePin_NeedsLock(model);
+            _policy.Add(model);
         }
     }
 
@@ -110,12 +169,21 @@ internal sealed class ModelCache : IAsyncDisposable
         }
     }
 
+    /// <summary>Models that are worth to be loaded first after a start, without the pinned ones.</summary>
+    public IReadOnlyList<ModelKey> Used(int countMax)
+    {
+        lock (_lock) return [.. _policy.Used(countMax).Cast<CachedModel>().Select(model => model.Key)];
+    }
+
     public ModelCacheSnapshot Snapshot()
     {
         lock (_lock)
         {
             return new ModelCacheSnapshot(
-                _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, _hits.Sum(), Interlocked.Read(ref _misses), _loaded, _failed, _evictions);
+                _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, _hits.Sum(), Interlocked.Read(ref _misses), _loaded, _failed, _evictions)
+            {
+                Pinned = _pinned, PinnedBytes = _pinnedBytesOfAll,
+            };
         }
     }
 
@@ -135,7 +203,7 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             foreach (var model in _models.Values)
             {
-                _policy.Remove(model);
+                if (!model.IsPinned) _policy.Remove(model);
                 model.Retire();
             }
             _models.Clear();
@@ -168,6 +236,8 @@ internal sealed class ModelCache : IAsyncDisposable
     private async ValueTask<ModelLease> MissAsync(ModelKey key, ModelLoader loader, bool isUrgent, CancellationToken cancellationToken)
     {
         Load? load;
+        // Asked before the lock: it may have to be read.
+        var loads = _options.LoadsOf(key.Tenant);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_isClosed, this);
@@ -181,7 +251,7 @@ internal sealed class ModelCache : IAsyncDisposable
             }
             if (!_loads.TryGetValue(key, out load) || load.IsUnwanted)
             {
-                load = new Load(_lane.Enter(key.Tenant, isUrgent));
+                load = new Load(_lane.Enter(key.Tenant, isUrgent, loads));
                 _loads[key] = load;
                 _running.Add(load);
                 load.Outcome = Task.Run(() => LoadAsync(key, loader, load), CancellationToken.None);
@@ -384,7 +454,7 @@ internal sealed class ModelCache : IAsyncDisposable
             {
                 if (bytes <= tenantBytesMax && _policy.EvictOf(key.Tenant, TryEvict_NeedsLock)) continue;
                 throw new ModelCacheFullException(
-                    $"Model {key.Digest} needs {bytes} bytes; of the {tenantBytesMax} bytes for models of its tenant {BytesOf_NeedsLock(key.Tenant)} are in use and cannot be evicted now.", ofTenant: true);
+                    $"Model {key.Digest} needs {bytes} bytes; of the {tenantBytesMax} bytes for models of its tenant {BytesOf_NeedsLock(key.Tenant)} are in use and cannot be evicted now.", ModelCacheLimit.TenantBytes);
             }
             while (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
             {
@@ -399,6 +469,14 @@ internal sealed class ModelCache : IAsyncDisposable
     }
 
     private long BytesOf_NeedsLock(string tenant) => _bytesByTenant.GetValueOrDefault(tenant);
+
+    private void ReleasePin_NeedsLock(CachedModel model)
+    {
+        model.IsPinned = false;
+        _pinned--;
+        _pinnedBytesOfAll -= model.Bytes;
+        if ((_pinnedBytes[model.Tenant] -= model.Bytes) == 0) _pinnedBytes.Remove(model.Tenant);
+    }
 
     private bool TryEvict_NeedsLock(Evictable item)
     {
@@ -451,7 +529,7 @@ internal sealed class ModelCache : IAsyncDisposable
         public Exception ToException(ModelKey key) => Refusal switch
         {
             null => Failure!.ToException(key),
-            ModelCacheFullException full => new ModelCacheFullException(full.Message, full.OfTenant),
+            ModelCacheFullException full => new ModelCacheFullException(full.Message, full.Limit) { RetryAfter = full.RetryAfter },
             _ => new ObjectDisposedException(nameof(ModelCache)),
         };
     }

@@ -17,8 +17,11 @@ internal sealed record ModelCacheOptions
     /// <summary>Loads that may wait for their turn; one more is refused at once.</summary>
     public int LoadsWaitingMax { get; init; } = 1024;
 
-    /// <summary>Loads of one tenant that may wait.</summary>
-    public int LoadsWaitingOfTenantMax { get; init; } = 256;
+    /// <summary>What each tenant may load.</summary>
+    public Func<string, TenantLoads> LoadsOf { get; init; } = static _ => TenantLoads.Any;
+
+    /// <summary>Share of the memory that pinned models may take together.</summary>
+    public double PinnedShareMax { get; init; } = 0.5;
 
     /// <summary>How long a failed load is told again without another attempt.</summary>
     public TimeSpan FailureMemory { get; init; } = TimeSpan.FromSeconds(5);

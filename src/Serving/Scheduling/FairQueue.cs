@@ -24,7 +24,8 @@ internal enum Refusal
 /// <param name="WaitingMax">Requests that may wait.</param>
 /// <param name="PerSecondMax">Requests a second, with bursts of one second's worth; 0 for any number.</param>
 /// <param name="Weight">How many times the share of a tenant of weight one it gets when all want more than there is.</param>
-internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1);
+/// <param name="RunsMax">Requests that may run at the same time; further ones wait, even when places are free. 0 for any number.</param>
+internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1, int RunsMax = 0);
 
 /// <summary>The right to run, or why there is none. Give it back by <see cref="FairQueue.Leave"/>.</summary>
 internal readonly struct Turn
@@ -97,7 +98,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
         if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
             return ValueTask.FromResult(Refuse(Refusal.TooOften, later));
-        if (!isLong || TryTakeLong())
+        if (TryTake(tenant, limits.RunsMax, isLong))
         {
             for (var state = Interlocked.Read(ref _state); state < runsMax;)
             {
@@ -106,7 +107,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
                 if (seen == state) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong));
                 state = seen;
             }
-            if (isLong) Interlocked.Decrement(ref _long);
+            GiveBack(tenant, isLong);
         }
         return WaitAsync(tenant, limits, timeout < TimeSpan.Zero ? TimeSpan.MaxValue : timeout, isLong, cancellationToken);
     }
@@ -117,13 +118,14 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     {
         var ticks = clock.GetTimestamp() - turn.Start;
         turn.Tenant!.Charge(ticks);
-        Free(turn.IsLong);
+        Free(turn.Tenant, turn.IsLong);
         return clock.GetElapsedTime(0, ticks);
     }
 
-    private void Free(bool isLong)
+    private void Free(Tenant tenant, bool isLong)
     {
-        if (isLong) Interlocked.Decrement(ref _long);
+        // Before the look at those that wait: whoever begins to wait after it finds what was given back.
+        GiveBack(tenant, isLong);
         for (var state = Interlocked.Read(ref _state); state < OneWaiting;)
         {
             var seen = Interlocked.CompareExchange(ref _state, state - 1, state);
@@ -137,11 +139,20 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         }
     }
 
-    private bool TryTakeLong()
+    /// <summary>Takes one of the tenant's places, and one of those for long requests.</summary>
+    /// <remarks>Two that take the last one at the same moment may both fail; both wait then, and one of them gets it there, under the lock.</remarks>
+    private bool TryTake(Tenant tenant, int runsOfTenantMax, bool isLong)
     {
-        if (Interlocked.Increment(ref _long) <= _longMax) return true;
-        Interlocked.Decrement(ref _long);
+        if (!tenant.TryTake(runsOfTenantMax)) return false;
+        if (!isLong || Interlocked.Increment(ref _long) <= _longMax) return true;
+        GiveBack(tenant, isLong);
         return false;
+    }
+
+    private void GiveBack(Tenant tenant, bool isLong)
+    {
+        tenant.GiveBack();
+        if (isLong) Interlocked.Decrement(ref _long);
     }
 
     /// <summary>Gives free places to those that wait.</summary>
@@ -169,7 +180,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
                 _next.Enqueue(place, tenant.VirtualTime);
                 continue;
             }
-            if (tenant.Waiters.Peek().IsLong && !TryTakeLong())
+            if (tenant.Waiters.Peek() is var first && !TryTake(tenant, first.RunsOfTenantMax, first.IsLong))
             {
                 _passedOver.Add((place, tag));
                 continue;
@@ -186,7 +197,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
 
     private async ValueTask<Turn> WaitAsync(Tenant tenant, QueueLimits limits, TimeSpan timeout, bool isLong, CancellationToken cancellationToken)
     {
-        var waiter = new Waiter(tenant, limits.Weight, isLong);
+        var waiter = new Waiter(tenant, limits.Weight, limits.RunsMax, isLong);
         lock (_lock)
         {
             // Counted before anybody can leave without seeing it; who left before has freed a place that is found here.
@@ -202,7 +213,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             {
                 var refusal = waiting >= waitingMax ? Refusal.Full
                     : tenant.Waiters.Count > limits.WaitingMax ? Refusal.TenantFull
-                    : timeout < ExpectedWait_NeedsLock(tenant) ? Refusal.TooLate
+                    : timeout < ExpectedWait_NeedsLock(tenant, limits.RunsMax) ? Refusal.TooLate
                     : Refusal.None;
                 if (refusal != Refusal.None)
                 {
@@ -248,8 +259,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
                 return;
             }
         }
-        waiter.Tenant.Charge(0);
-        Free(waiter.IsLong);
+        Free(waiter.Tenant, waiter.IsLong);
     }
 
     private void Withdraw_NeedsLock(Waiter waiter)
@@ -277,13 +287,15 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     }
 
     // Everybody who waits gets a turn before the tenant's last one, as many as it has itself; what each takes is as long as was seen.
-    private TimeSpan ExpectedWait_NeedsLock(Tenant tenant)
+    private TimeSpan ExpectedWait_NeedsLock(Tenant tenant, int runsOfTenantMax)
     {
         double ticks = 0;
         var own = tenant.Waiters.Count;
         foreach (var (place, _) in _next.UnorderedItems)
             if (place.Tenant.InLine == place) ticks += Math.Min(own, place.Tenant.Waiters.Count) * place.Tenant.MeanTicks;
-        return TimeSpan.FromSeconds(ticks / runsMax / clock.TimestampFrequency);
+        ticks /= runsMax;
+        if (runsOfTenantMax > 0) ticks = Math.Max(ticks, own * tenant.MeanTicks / runsOfTenantMax);
+        return TimeSpan.FromSeconds(ticks / clock.TimestampFrequency);
     }
 
     private Tenant Add(string tenantId)
@@ -305,13 +317,15 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     }
 
     /// <summary>A request that waits. Its flag is guarded by the lock.</summary>
-    internal sealed class Waiter(Tenant tenant, double weight, bool isLong)
+    internal sealed class Waiter(Tenant tenant, double weight, int runsOfTenantMax, bool isLong)
     {
         public TaskCompletionSource<Turn> Source { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public Tenant Tenant => tenant;
 
         public double Weight => weight;
+
+        public int RunsOfTenantMax => runsOfTenantMax;
 
         public bool IsLong => isLong;
 
@@ -346,7 +360,6 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         /// <summary>Begins a run; returns its virtual start.</summary>
         internal long Start(long now, double weight)
         {
-            Interlocked.Increment(ref _running);
             Interlocked.Exchange(ref _weightMillis, (long)(weight * 1_000));
             for (var own = Interlocked.Read(ref _virtualTime); own < now;)
             {
@@ -357,10 +370,19 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             return Interlocked.Read(ref _virtualTime);
         }
 
-        /// <summary>Ends a run that took so long; one that never was takes nothing.</summary>
+        /// <summary>Takes one of the tenant's own places.</summary>
+        internal bool TryTake(int runsMax)
+        {
+            if (Interlocked.Increment(ref _running) <= runsMax || runsMax == 0) return true;
+            GiveBack();
+            return false;
+        }
+
+        internal void GiveBack() => Interlocked.Decrement(ref _running);
+
+        /// <summary>Counts a run that took so long.</summary>
         internal void Charge(long ticks)
         {
-            Interlocked.Decrement(ref _running);
             if (ticks == 0) return;
             Interlocked.Add(ref _virtualTime, ticks * 1_000 / Math.Max(1, Interlocked.Read(ref _weightMillis)));
             var mean = Interlocked.Read(ref _meanTicks);
@@ -368,21 +390,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             Interlocked.Exchange(ref _meanTicks, mean == 0 ? ticks : (long)(mean + (Smoothing * (ticks - mean))));
         }
 
-        /// <summary>Zero when the request may pass; otherwise when one may (generic cell rate algorithm, ITU-T I.371).</summary>
-        internal TimeSpan TakeFromRate(double perSecond, TimeProvider clock)
-        {
-            var frequency = clock.TimestampFrequency;
-            var interval = (long)(frequency / perSecond);
-            var burst = Math.Max(frequency, interval);
-            var now = clock.GetTimestamp();
-            for (var due = Interlocked.Read(ref _rateTime); ;)
-            {
-                var next = Math.Max(due, now) + interval;
-                if (next - now > burst) return TimeSpan.FromSeconds((double)(next - now - burst) / frequency);
-                var seen = Interlocked.CompareExchange(ref _rateTime, next, due);
-                if (seen == due) return TimeSpan.Zero;
-                due = seen;
-            }
-        }
+        /// <summary>Zero when the request may pass; otherwise when one may.</summary>
+        internal TimeSpan TakeFromRate(double perSecond, TimeProvider clock) => CellRate.Take(ref _rateTime, perSecond, clock);
     }
 }

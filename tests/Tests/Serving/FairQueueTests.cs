@@ -158,6 +158,27 @@ public sealed class FairQueueTests
     }
 
     [Fact]
+    public async Task A_tenant_runs_so_many_at_once_and_others_take_the_places_that_it_may_not()
+    {
+        var queue = new FairQueue(3, 100, TimeProvider.System);
+        var one = new QueueLimits(10, RunsMax: 1);
+        var first = await queue.EnterAsync("greedy", one, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+        var second = queue.EnterAsync("greedy", one, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        var third = queue.EnterAsync("greedy", one, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.False(second.IsCompleted);
+
+        // Others come and go past those that wait, and do not bring them their turn.
+        queue.Leave(await Enter(queue, "modest"));
+        Assert.False(second.IsCompleted);
+        queue.Leave(first);
+        var turn = await second;
+        Assert.False(third.IsCompleted);
+        queue.Leave(turn);
+        queue.Leave(await third);
+        Assert.Equal(0, queue.Waiting);
+    }
+
+    [Fact]
     public async Task Stress_never_runs_more_than_allowed_and_loses_no_place()
     {
         var seed = Environment.TickCount;
@@ -165,6 +186,9 @@ public sealed class FairQueueTests
         const int places = 3;
         var queue = new FairQueue(places, 50, TimeProvider.System);
         int running = 0, most = 0, ran = 0, refused = 0, cancelled = 0;
+        // The first tenant may run any number at once, the others so many as their number says.
+        var ofTenant = new int[5];
+        var isTooMany = false;
         await Task.WhenAll(Enumerable.Range(0, 24).Select(worker => Task.Run(async () =>
         {
             var random = new Random(seed + worker);
@@ -175,7 +199,8 @@ public sealed class FairQueueTests
                 var timeout = random.Next(4) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 4)) : Timeout.InfiniteTimeSpan;
                 try
                 {
-                    var turn = await queue.EnterAsync($"t{random.Next(5)}", Limits with { WaitingMax = 8 }, timeout, isLong: false, leaving.Token);
+                    var tenant = random.Next(5);
+                    var turn = await queue.EnterAsync($"t{tenant}", Limits with { WaitingMax = 8, RunsMax = tenant }, timeout, isLong: false, leaving.Token);
                     if (turn.Refusal != Refusal.None)
                     {
                         Interlocked.Increment(ref refused);
@@ -183,8 +208,10 @@ public sealed class FairQueueTests
                     }
                     var now = Interlocked.Increment(ref running);
                     for (var seen = Volatile.Read(ref most); now > seen && Interlocked.CompareExchange(ref most, now, seen) != seen; seen = Volatile.Read(ref most)) { }
+                    if (Interlocked.Increment(ref ofTenant[tenant]) > tenant && tenant > 0) isTooMany = true;
                     if (random.Next(3) == 0) await Task.Yield();
                     Interlocked.Increment(ref ran);
+                    Interlocked.Decrement(ref ofTenant[tenant]);
                     Interlocked.Decrement(ref running);
                     queue.Leave(turn);
                 }
@@ -196,6 +223,7 @@ public sealed class FairQueueTests
         })));
 
         Assert.InRange(most, 1, places);
+        Assert.False(isTooMany);
         Assert.Equal(24 * 400, ran + refused + cancelled);
         Assert.Equal(0, queue.Waiting);
         // All places are free again.

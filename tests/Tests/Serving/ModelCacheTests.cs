@@ -163,7 +163,7 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
 
         var full = await Assert.ThrowsAsync<ModelCacheFullException>(async () => await cache.GetAsync(
             new ModelKey("acme", "small"), (_, _) => Task.FromResult(new ModelContent(sound, Signature) { TenantBytesMax = 10_000 }), CancellationToken.None));
-        Assert.True(full.OfTenant);
+        Assert.Equal(ModelCacheLimit.TenantBytes, full.Limit);
         Assert.Equal(0, cache.Snapshot().Bytes);
         (await cache.GetAsync(new ModelKey("acme", "small"), (_, _) => Task.FromResult(new ModelContent(sound, Signature)), CancellationToken.None)).Dispose();
         Assert.Equal(1, cache.Snapshot().SharedGraphs);
@@ -247,10 +247,42 @@ public sealed class ModelCacheTests(ITestOutputHelper output)
         {
             for (var i = 2; i < 12; i++) leases.Add(await cache.GetAsync(new ModelKey("acme", $"{i}"), models.LoadAsync, CancellationToken.None));
         });
-        Assert.True(full.OfTenant);
+        Assert.Equal(ModelCacheLimit.TenantBytes, full.Limit);
         (await cache.GetAsync(new ModelKey("other", "12"), models.LoadAsync, CancellationToken.None)).Dispose();
         foreach (var lease in leases) lease.Dispose();
         (await cache.GetAsync(new ModelKey("acme", "12"), models.LoadAsync, CancellationToken.None)).Dispose();
+    }
+
+    [Fact]
+    public async Task Pinned_models_stay_whatever_others_need_and_take_only_their_share()
+    {
+        var clock = new ManualClock();
+        await using var cache = new ModelCache(new ModelCacheOptions { CacheBytesMax = 1_000_000, PinnedShareMax = 0.5 }, clock);
+        var models = new Models { WeightBytes = 60_000 };
+        var outcomes = new List<PinOutcome>();
+        for (var i = 0; outcomes is not [.., PinOutcome.Full]; i++)
+        {
+            Assert.True(i < 10);
+            using var lease = await cache.GetAsync(new ModelKey(i < 2 ? "acme" : $"tenant{i}", $"{i}"), models.LoadAsync, CancellationToken.None);
+            outcomes.Add(cache.TryPin(lease, lease.Bytes * 3 / 2));
+            Assert.Equal(outcomes[^1] == PinOutcome.Pinned, cache.IsPinned(lease.Key));
+        }
+
+        // The second one is more than the tenant may pin, the last one more than all may.
+        Assert.Equal([PinOutcome.Pinned, PinOutcome.TenantFull, PinOutcome.Pinned], outcomes[..3]);
+        Assert.Equal(outcomes.Count - 2, cache.Snapshot().Pinned);
+        Assert.InRange(cache.Snapshot().PinnedBytes, 1, 500_000);
+        for (var i = 10; i < 40; i++) (await cache.GetAsync(new ModelKey("sweeper", $"{i}"), models.LoadAsync, CancellationToken.None)).Dispose();
+        Assert.True(cache.TryGet(new ModelKey("acme", "0"), out var stayed));
+        stayed.Dispose();
+        Assert.False(cache.TryPeek(new ModelKey("acme", "1"), out _));
+        Assert.DoesNotContain(new ModelKey("acme", "0"), cache.Used(100));
+
+        cache.Unpin(new ModelKey("acme", "0"));
+        for (var i = 2; i < outcomes.Count; i++) cache.Remove(new ModelKey($"tenant{i}", $"{i}"));
+        Assert.Equal((0, 0L), (cache.Snapshot().Pinned, cache.Snapshot().PinnedBytes));
+        for (var i = 10; i < 40; i++) (await cache.GetAsync(new ModelKey("sweeper", $"{i}"), models.LoadAsync, CancellationToken.None)).Dispose();
+        Assert.False(cache.TryPeek(new ModelKey("acme", "0"), out _));
     }
 
     [Fact]

@@ -94,6 +94,8 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/models/{model}/promotions"] = Attack.NotFound(),
         ["GET /api/v1/endpoints"] = Attack.Own,
         ["GET /api/v1/endpoints/{endpoint}"] = Attack.NotFound(),
+        ["PUT /api/v1/endpoints/{endpoint}/pin"] = Attack.NotFound(),
+        ["DELETE /api/v1/endpoints/{endpoint}/pin"] = Attack.NotFound(),
 
         // Prediction
         ["GET /api/v1/endpoints/{endpoint}:predict"] = new Attack(405),

@@ -6,8 +6,8 @@ using ServingStatus = Atoll.Platform.Grpc.Messages.HealthCheckResponse.Types.Ser
 
 namespace Atoll.Platform.Grpc;
 
-/// <summary>Tells load balancers whether a service is there: until the server begins to stop.</summary>
-internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLifetime lifetime)
+/// <summary>Tells load balancers whether a service is there: from when the server is warm until it begins to stop.</summary>
+internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLifetime lifetime, Readiness readiness)
 {
     private readonly Lazy<FrozenSet<string>> _services = new(() =>
         routes.Endpoints.Select(route => route.Metadata.GetMetadata<GrpcRoute>()?.ServiceName).OfType<string>().Append("").ToFrozenSet());
@@ -23,11 +23,18 @@ internal sealed class GrpcHealth(EndpointDataSource routes, IHostApplicationLife
         var status = isKnown ? StatusNow() : ServingStatus.ServiceUnknown;
         await responses.WriteAsync(new HealthCheckResponse { Status = status }, context.CancellationToken);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        if (isKnown && status == ServingStatus.NotServing)
+        {
+            await readiness.Reached.WaitAsync(either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (StatusNow() is ServingStatus.Serving)
+                await responses.WriteAsync(new HealthCheckResponse { Status = status = ServingStatus.Serving }, context.CancellationToken);
+        }
         await Task.Delay(Timeout.Infinite, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         context.CancellationToken.ThrowIfCancellationRequested();
         if (isKnown && status != ServingStatus.NotServing) await responses.WriteAsync(new HealthCheckResponse { Status = ServingStatus.NotServing }, context.CancellationToken);
         throw new RpcException(new Problem(503, ProblemCodes.ShuttingDown, "The server stops."));
     }
 
-    private ServingStatus StatusNow() => lifetime.ApplicationStopping.IsCancellationRequested ? ServingStatus.NotServing : ServingStatus.Serving;
+    private ServingStatus StatusNow() =>
+        lifetime.ApplicationStopping.IsCancellationRequested || !readiness.IsReached ? ServingStatus.NotServing : ServingStatus.Serving;
 }

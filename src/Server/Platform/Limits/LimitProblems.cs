@@ -30,6 +30,17 @@ internal static class LimitProblems
         429, limits, nameof(TenantLimits.ModelCacheShare), "The tenant's models that are in use leave no room for this one in its share of the memory.",
         "Try again when they are not.") with { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    public static Problem TooManyWaitingModelLoads(TenantLimits limits) => Reached(
+        429, limits, nameof(TenantLimits.WaitingModelLoadsMax), "As many models of the tenant wait to be loaded as may.", "Try again in a moment.");
+
+    public static Problem TooManyModelLoads(TenantLimits limits, TimeSpan retryAfter) => Reached(
+        429, limits, nameof(TenantLimits.ModelLoadsPerSecondMax), "The tenant asks for more models a second that are not in memory than it may.",
+        "Ask for them more slowly; models in memory answer meanwhile.") with { RetryAfter = retryAfter };
+
+    public static Problem PinnedModelsFull(TenantLimits limits) => Reached(
+        409, limits, nameof(TenantLimits.PinnedModelShare), "What the tenant's endpoints have pinned leaves no room for this one in its share of the memory.",
+        "Unpin another endpoint.");
+
     private static Problem Reached(int status, TenantLimits limits, string property, string what, string remedy)
     {
         var name = System.Text.Json.JsonNamingPolicy.CamelCase.ConvertName(property);

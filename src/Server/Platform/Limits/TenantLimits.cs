@@ -49,6 +49,22 @@ internal sealed class TenantLimits
     [Range(0.01, 1000)]
     public double PredictionWeight { get; set; } = 1;
 
+    /// <summary>Predictions of a tenant that run at the same time; further ones wait, even when the machine is idle; 0 for any number.</summary>
+    [Range(0, 1024)]
+    public int RunningPredictionsMax { get; set; }
+
+    /// <summary>Models of a tenant that are loaded at the same time; further ones wait, even when nobody else loads.</summary>
+    [Range(1, 256)]
+    public int ModelLoadsMax { get; set; } = 2;
+
+    /// <summary>Models of a tenant that may wait to be loaded; the next one is refused.</summary>
+    [Range(0, 100_000)]
+    public int WaitingModelLoadsMax { get; set; } = 256;
+
+    /// <summary>Models of a tenant that its predictions bring into memory a second, in bursts of at most a second's worth; 0 for any number.</summary>
+    [Range(0, 1_000_000)]
+    public double ModelLoadsPerSecondMax { get; set; }
+
     /// <summary>Share of the memory for loaded models (Deployments:CacheBytesMax) that a tenant's models may take.</summary>
     [Range(0.001, 1)]
     public double ModelCacheShare { get; set; } = 0.5;
@@ -56,6 +72,10 @@ internal sealed class TenantLimits
     /// <summary>Bytes of a tenant's loaded models that models of others cannot push out of memory.</summary>
     [Range(0, long.MaxValue)]
     public long ModelCacheBytesMin { get; set; } = 1L << 20;
+
+    /// <summary>Share of the memory for loaded models that a tenant's pinned endpoints may hold.</summary>
+    [Range(0.0, 1.0)]
+    public double PinnedModelShare { get; set; } = 0.1;
 
     /// <summary>Every limit as it is called on the wire.</summary>
     public static IReadOnlyCollection<string> Names => ByName.Keys;

@@ -77,7 +77,12 @@ internal static class ModelRepository
             await ProblemWriter.WriteAsync(context, problem);
             return;
         }
-        models.Unload(route!.TenantId, route.ServingDigest);
+        if (models.IsPinned(route!.TenantId, route.ServingDigest))
+        {
+            await ProblemWriter.WriteAsync(context, OpenInferenceProblems.Invalid($"failed to unload '{model}', it is pinned: atoll endpoints unpin {model}"));
+            return;
+        }
+        models.Unload(route.TenantId, route.ServingDigest);
     }
 
     private static Problem? IndexProblem(string name, JsonElement value) =>

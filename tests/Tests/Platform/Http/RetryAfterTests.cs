@@ -21,10 +21,13 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
     // A new refusal that passes by itself needs a thought about when that is, and then its line here.
     private static readonly string[] Passing =
     [
+        "DeploymentProblems.NoRoomToPin 503",
         "DeploymentProblems.NotLoadable 503",
         "LimitProblems.ModelCacheShareFull 429",
+        "LimitProblems.TooManyModelLoads 429",
         "LimitProblems.TooManyPredictions 429",
         "LimitProblems.TooManyQueuedJobs 429",
+        "LimitProblems.TooManyWaitingModelLoads 429",
         "LimitProblems.TooManyWaitingPredictions 429",
         "OpenInferenceProblems.NoRoom 503",
         "OpenInferenceProblems.TimedOut 503",

@@ -1,0 +1,119 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text;
+using Atoll.Contracts;
+using Atoll.Deployments;
+using Atoll.Platform;
+using Atoll.Platform.Http;
+using Atoll.Tests.Tenancy;
+using Atoll.Tests.Prediction;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Xunit;
+using Route = Atoll.Deployments.Route;
+
+namespace Atoll.Tests.Deployments;
+
+/// <summary>What is pinned stays in memory, follows its alias, is bounded, and is there before a start says that it is ready.</summary>
+public sealed class PinEndpointTests
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_pin_holds_what_the_endpoint_serves_and_follows_the_alias()
+    {
+        await using var server = new TestServer();
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        var id = tenant.Tenant.Id;
+        await PredictionServer.RegisterAsync(server, id, "leads", PredictionModels.Constant(1));
+        var models = server.Server.Services.GetRequiredService<ServedModels>();
+        Assert.Equal(HttpStatusCode.NotFound, (await client.PutAsync("/api/v1/endpoints/absent/pin", null, Token)).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await client.PutAsync("/api/v1/endpoints/leads/pin", null, Token)).StatusCode);
+        var first = await RouteAsync(server, id, "leads");
+        Assert.True(models.IsPinned(id, first.ServingDigest));
+        Assert.True((await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse, Token))!.Pinned);
+
+        using var unload = await client.PostAsync("/v2/repository/models/leads/unload", null, Token);
+        Assert.Equal(HttpStatusCode.BadRequest, unload.StatusCode);
+        Assert.Contains("atoll endpoints unpin leads", await unload.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+
+        // A new version is served until something is promoted, so the pin moves to it.
+        await PredictionServer.RegisterAsync(server, id, "leads", PredictionModels.Constant(2));
+        var second = await RouteAsync(server, id, "leads");
+        Assert.NotEqual(first.ServingDigest, second.ServingDigest);
+        await server.Server.Services.GetRequiredService<PinnedModels>().HoldAllAsync(id, Token);
+        Assert.Equal((false, true), (models.IsPinned(id, first.ServingDigest), models.IsPinned(id, second.ServingDigest)));
+
+        Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync("/api/v1/endpoints/leads/pin", Token)).StatusCode);
+        Assert.False(models.IsPinned(id, second.ServingDigest));
+        Assert.False((await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse, Token))!.Pinned);
+    }
+
+    [Theory]
+    [InlineData("--TenantLimits:PinnedModelShare=0", "409 limit-reached", "pinnedModelShare")]
+    [InlineData("--Deployments:PinnedShareMax=0", "409 limit-reached", "Deployments:PinnedShareMax")]
+    public async Task A_pin_beyond_the_share_is_refused_and_not_kept(string setting, string expected, string named)
+    {
+        await using var server = new TestServer { Settings = [setting] };
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        await PredictionServer.RegisterAsync(server, tenant.Tenant.Id, "leads", PredictionModels.Constant(1));
+        using var refused = await client.PutAsync("/api/v1/endpoints/leads/pin", null, Token);
+        Assert.Contains(named, await refused.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        Assert.Equal(expected, await Task.FromResult(refused).CodeAsync());
+        Assert.False((await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse, Token))!.Pinned);
+    }
+
+    [Fact]
+    public async Task A_start_loads_what_is_pinned_and_what_was_used_before_it_is_ready()
+    {
+        await using var server = new TestServer();
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        var id = tenant.Tenant.Id;
+        foreach (var (name, value) in ((string, int)[])[("pinned", 1), ("used", 2), ("idle", 3)])
+            await PredictionServer.RegisterAsync(server, id, name, PredictionModels.Constant(value));
+        (await client.PutAsync("/api/v1/endpoints/pinned/pin", null, Token)).EnsureSuccessStatusCode();
+        for (var i = 0; i < 3; i++)
+        {
+            using var answer = await client.PostAsync("/api/v1/endpoints/used:predict", new StringContent("""{"rows":[{"x":0}]}""", Encoding.UTF8, "application/json"), Token);
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        }
+
+        await server.RestartAsync();
+        var models = server.Server.Services.GetRequiredService<ServedModels>();
+        Assert.Equal((true, true, false), (await IsLoadedAsync("pinned"), await IsLoadedAsync("used"), await IsLoadedAsync("idle")));
+        Assert.Equal(1, models.Snapshot().Pinned);
+        Assert.Equal(HttpStatusCode.OK, (await server.Platform.GetAsync("/readyz", Token)).StatusCode);
+
+        async Task<bool> IsLoadedAsync(string endpoint)
+        {
+            var isLoaded = models.TryPeek(id, (await RouteAsync(server, id, endpoint)).ServingDigest, out var lease);
+            if (isLoaded) lease.Dispose();
+            return isLoaded;
+        }
+    }
+
+    [Fact]
+    public async Task A_server_that_is_not_warm_yet_says_so_and_for_how_long()
+    {
+        await using var server = new TestServer();
+        await server.InitializeAsync();
+        var readiness = new Readiness();
+        foreach (var (path, handle) in ((string, Func<HttpContext, Readiness, Task>)[])[("/readyz", ReadyAnswer.HandleAsync), ("/v2/health/ready", ReadyAnswer.HandleInferenceAsync)])
+        {
+            foreach (var (isReached, expected) in ((bool, int)[])[(false, 503), (true, 200)])
+            {
+                var state = isReached ? server.Server.Services.GetRequiredService<Readiness>() : readiness;
+                var context = new DefaultHttpContext { RequestServices = server.Server.Services };
+                context.Request.Path = path;
+                await handle(context, state);
+                Assert.Equal((expected, isReached ? "" : "1"), (context.Response.StatusCode, context.Response.Headers.RetryAfter.ToString()));
+            }
+        }
+    }
+
+    private static async Task<Route> RouteAsync(TestServer server, string tenantId, string endpoint) =>
+        (await server.Server.Services.GetRequiredService<RouteTable>().FindAsync(tenantId, endpoint, null, Token))!;
+}
