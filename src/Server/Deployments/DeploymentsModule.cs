@@ -17,6 +17,7 @@ internal static class DeploymentsModule
         services.AddSingleton<IMetrics, CacheMetrics>();
         services.AddSingleton<PinnedModels>();
         services.AddHostedService(provider => provider.GetRequiredService<PinnedModels>());
+        services.AddHostedService<HotModelWatch>();
         services.AddSingleton<RecentModels>();
         services.AddHostedService(provider => provider.GetRequiredService<RecentModels>());
         services.AddSingleton<WarmUp>();

@@ -17,6 +17,10 @@ internal sealed class DeploymentsOptions
     [Range(0.0, 1.0)]
     public double PinnedShareMax { get; set; } = 0.5;
 
+    /// <summary>Share of a processor from which on a model is hot, and tried with an optimised session of its own; 0 for never.</summary>
+    [Range(0.0, 1024.0)]
+    public double HotModelShare { get; set; } = 0.05;
+
     /// <summary>Seconds that a start may take to load pinned and recently used models before it says that it is ready; 0 to load none.</summary>
     [Range(0, 3600)]
     public int WarmUpSecondsMax { get; set; } = 10;

@@ -31,7 +31,11 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
             LoadsOf = tenantId => limits.Of(tenantId) is var own ? new TenantLoads(own.ModelLoadsMax, own.WaitingModelLoadsMax, own.ModelLoadsPerSecondMax) : default,
         };
         _cache = new ModelCache(_cacheOptions, clock);
+        Hot = new HotModels(_cache, ReadAsync, new HotModelOptions { Share = options.Value.HotModelShare }, clock);
     }
+
+    /// <summary>Models that are asked for all the time.</summary>
+    public HotModels Hot { get; }
 
     /// <summary>Leases the version that a route leads to; at once when it is in memory.</summary>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
@@ -120,14 +124,16 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public ValueTask DisposeAsync() => _cache.DisposeAsync();
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, bool isUrgent, CancellationToken cancellationToken) =>
-        _cache.GetAsync(new ModelKey(tenantId, digest), async (key, token) =>
+        _cache.GetAsync(new ModelKey(tenantId, digest), (key, token) => ReadAsync(key, signature, token), cancellationToken, isUrgent);
+
+    private async Task<ModelContent> ReadAsync(ModelKey key, ModelSignature signature, CancellationToken cancellationToken)
+    {
+        var limits = _limits.Of(key.Tenant);
+        return new ModelContent(ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, cancellationToken)), signature)
         {
-            var limits = _limits.Of(key.Tenant);
-            return new ModelContent(ServingPack.Read(await _blobs.ReadAllAsync(key.Tenant, key.Digest, token)), signature)
-            {
-                TenantBytesMax = (long)(_cacheOptions.CacheBytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
-            };
-        }, cancellationToken, isUrgent);
+            TenantBytesMax = (long)(_cacheOptions.CacheBytesMax * limits.ModelCacheShare), TenantBytesMin = limits.ModelCacheBytesMin,
+        };
+    }
 
     private static partial class Log
     {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Atoll.Serving.Onnx;
+using Atoll.Serving.Splitting;
 
 namespace Atoll.Serving;
 
@@ -10,6 +11,12 @@ internal sealed record ModelCacheSnapshot(int Models, int SharedGraphs, long Byt
     public int Pinned { get; init; }
 
     public long PinnedBytes { get; init; }
+
+    /// <summary>Models behind a shared session; the others have one of their own.</summary>
+    public int Split { get; init; }
+
+    /// <summary>Split models that have a session of their own now because they are hot.</summary>
+    public int Hot { get; init; }
 }
 
 /// <summary>Whether a model is pinned now, or what leaves no room for it.</summary>
@@ -56,6 +63,10 @@ internal sealed class ModelCache : IAsyncDisposable
     // Pinned models are in no queue of the policy: nothing makes room at their cost.
     private readonly Dictionary<string, long> _pinnedBytes = new(StringComparer.Ordinal);
     private int _pinned;
+    private int _split;
+
+    // Models with a session of their own beside the shared one, oldest first: what can be dropped before anything has to leave.
+    private readonly List<CachedModel> _hot = [];
     private long _pinnedBytesOfAll;
     private bool _isClosed;
 
@@ -118,6 +129,8 @@ internal sealed class ModelCache : IAsyncDisposable
             _failures.Remove(key);
             if (_loads.TryGetValue(key, out var load)) load.IsUnwanted = true;
             if (!_models.TryRemove(key, out var model)) return;
+            Count_NeedsLock(model, -1);
+            _hot.Remove(model);
             if (model.IsPinned) ReleasePin_NeedsLock(model);
             else _policy.Remove(model);
             model.Retire();
@@ -132,13 +145,13 @@ internal sealed class ModelCache : IAsyncDisposable
         {
             // One that was removed since stays only for its leases.
             if (!_models.TryGetValue(lease.Key, out var model) || model.IsPinned) return PinOutcome.Pinned;
-            var ofTenant = _pinnedBytes.GetValueOrDefault(lease.Key.Tenant) + model.Bytes;
+            var ofTenant = _pinnedBytes.GetValueOrDefault(lease.Key.Tenant) + model.BytesWhenCool;
             if (ofTenant > tenantBytesMax) return PinOutcome.TenantFull;
-            if (_pinnedBytesOfAll + model.Bytes > _options.PinnedShareMax * _options.CacheBytesMax) return PinOutcome.Full;
+            if (_pinnedBytesOfAll + model.BytesWhenCool > _options.PinnedShareMax * _options.CacheBytesMax) return PinOutcome.Full;
             _policy.Remove(model);
             model.IsPinned = true;
             _pinned++;
-            _pinnedBytesOfAll += model.Bytes;
+            _pinnedBytesOfAll += model.BytesWhenCool;
             _pinnedBytes[lease.Key.Tenant] = ofTenant;
             return PinOutcome.Pinned;
         }
@@ -175,6 +188,88 @@ internal sealed class ModelCache : IAsyncDisposable
         lock (_lock) return [.. _policy.Used(countMax).Cast<CachedModel>().Select(model => model.Key)];
     }
 
+    /// <summary>All that is loaded, as it is asked for.</summary>
+    internal IEnumerable<CachedModel> Models
+    {
+        get
+        {
+            foreach (var (_, model) in _models) yield return model;
+        }
+    }
+
+    internal int HotCount
+    {
+        get
+        {
+            lock (_lock) return _hot.Count;
+        }
+    }
+
+    /// <summary>Gives a leased, split model a session of its own beside its shared one, unless that does not pay or there is no free room for it.</summary>
+    /// <param name="pays">Gets the new session and the model's bytes.</param>
+    internal async Task<bool> WarmSessionAsync(CachedModel model, ModelLoader loader, Func<OnnxSession, byte[], bool> pays, CancellationToken cancellationToken)
+    {
+        LoadLane.Place place;
+        try
+        {
+            place = _lane.Enter(model.Tenant, isUrgent: false, TenantLoads.Any);
+        }
+        catch (ModelCacheFullException)
+        {
+            return false;
+        }
+        try
+        {
+            await LoadLane.TurnOf(place).WaitAsync(cancellationToken);
+            var content = await loader(model.Key, cancellationToken);
+            var whole = WholeModel.ToBytes(content.Pack);
+            var bytes = SessionBytes + (2L * whole.Length);
+
+            // A luxury: nothing leaves memory for it.
+            if (!TryReserveFree(model.Key, bytes, content.TenantBytesMax)) return false;
+            OnnxSession? own = null;
+            var isKept = false;
+            try
+            {
+                var before = NativeHeap.AllocatedBytes();
+                Interlocked.Increment(ref _heapChanges);
+                own = WholeModel.Load(whole, content.Pack);
+                Interlocked.Increment(ref _heapChanges);
+
+                // What else was allocated meanwhile is in it: never less than the weights, never more than is reserved.
+                if (before is { } start && NativeHeap.AllocatedBytes() is { } end && Math.Clamp(end - start, whole.Length, bytes) is var measured)
+                {
+                    GiveBack(model.Key, bytes - measured);
+                    bytes = measured;
+                }
+                return isKept = pays(own, whole) && TryReplace(model, own, bytes);
+            }
+            finally
+            {
+                if (!isKept)
+                {
+                    own?.Dispose();
+                    GiveBack(model.Key, bytes);
+                }
+            }
+        }
+        finally
+        {
+            _lane.Leave(place);
+        }
+    }
+
+    /// <summary>Lets a hot model fall back to its shared session.</summary>
+    internal bool Cool(CachedModel hot)
+    {
+        lock (_lock)
+        {
+            if (!_hot.Remove(hot)) return false;
+            Cool_NeedsLock(hot);
+            return true;
+        }
+    }
+
     public ModelCacheSnapshot Snapshot()
     {
         lock (_lock)
@@ -182,7 +277,7 @@ internal sealed class ModelCache : IAsyncDisposable
             return new ModelCacheSnapshot(
                 _models.Count, _graphs.Count, Interlocked.Read(ref _bytes), _options.CacheBytesMax, _hits.Sum(), Interlocked.Read(ref _misses), _loaded, _failed, _evictions)
             {
-                Pinned = _pinned, PinnedBytes = _pinnedBytesOfAll,
+                Pinned = _pinned, PinnedBytes = _pinnedBytesOfAll, Split = _split, Hot = _hot.Count,
             };
         }
     }
@@ -206,6 +301,7 @@ internal sealed class ModelCache : IAsyncDisposable
                 if (!model.IsPinned) _policy.Remove(model);
                 model.Retire();
             }
+            _hot.Clear();
             _models.Clear();
         }
         _closing.Dispose();
@@ -350,6 +446,7 @@ internal sealed class ModelCache : IAsyncDisposable
             {
                 _models[key] = model;
                 _policy.Add(model);
+                Count_NeedsLock(model, 1);
             }
             return new Outcome(model, null, null);
         }
@@ -452,12 +549,14 @@ internal sealed class ModelCache : IAsyncDisposable
             // A tenant makes room among its own models first, so that it cannot push out those of others.
             while (BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax)
             {
+                if (CoolOne_NeedsLock(key.Tenant)) continue;
                 if (bytes <= tenantBytesMax && _policy.EvictOf(key.Tenant, TryEvict_NeedsLock)) continue;
                 throw new ModelCacheFullException(
                     $"Model {key.Digest} needs {bytes} bytes; of the {tenantBytesMax} bytes for models of its tenant {BytesOf_NeedsLock(key.Tenant)} are in use and cannot be evicted now.", ModelCacheLimit.TenantBytes);
             }
             while (Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax)
             {
+                if (CoolOne_NeedsLock(null)) continue;
                 // What cannot fit even alone evicts nothing.
                 if (bytes <= _options.CacheBytesMax && _policy.EvictFor(key.Tenant, tenantBytesMin, TryEvict_NeedsLock)) continue;
                 throw new ModelCacheFullException(
@@ -468,14 +567,77 @@ internal sealed class ModelCache : IAsyncDisposable
         }
     }
 
+    private bool TryReserveFree(ModelKey key, long bytes, long tenantBytesMax)
+    {
+        lock (_lock)
+        {
+            if (_isClosed || BytesOf_NeedsLock(key.Tenant) + bytes > tenantBytesMax || Interlocked.Read(ref _bytes) + bytes > _options.CacheBytesMax) return false;
+            Interlocked.Add(ref _bytes, bytes);
+            _bytesByTenant[key.Tenant] = BytesOf_NeedsLock(key.Tenant) + bytes;
+            return true;
+        }
+    }
+
+    /// <summary>From now on the model's own session answers; leases of the shared one stay good.</summary>
+    private bool TryReplace(CachedModel model, OnnxSession own, long bytes)
+    {
+        lock (_lock)
+        {
+            if (_isClosed || !_models.TryGetValue(model.Key, out var current) || current != model) return false;
+            own.ContinueStatistics(model.Session);
+            var hot = new CachedModel(this, model.Key, own, model.Signature, bytes, null, 0, model)
+            {
+                IsPinned = model.IsPinned, HeatNanoseconds = model.HeatNanoseconds,
+            };
+            _hot.Add(hot);
+            Exchange_NeedsLock(model, hot);
+            return true;
+        }
+    }
+
+    private bool CoolOne_NeedsLock(string? tenant)
+    {
+        var index = _hot.FindIndex(model => tenant is null || model.Tenant == tenant);
+        if (index < 0) return false;
+        var hot = _hot[index];
+        _hot.RemoveAt(index);
+        Cool_NeedsLock(hot);
+        return true;
+    }
+
+    private void Cool_NeedsLock(CachedModel hot)
+    {
+        var shared = hot.Shared!;
+        shared.IsPinned = hot.IsPinned;
+        shared.HeatNanoseconds = hot.HeatNanoseconds;
+        Exchange_NeedsLock(hot, shared);
+        hot.RetireSession();
+    }
+
+    private void Exchange_NeedsLock(CachedModel old, CachedModel next)
+    {
+        _models[old.Key] = next;
+        if (next.IsPinned) return;
+        _policy.Remove(old);
+        _policy.Add(next);
+
+        // It is in use, whatever its place in the queue says.
+        next.Touch();
+    }
+
     private long BytesOf_NeedsLock(string tenant) => _bytesByTenant.GetValueOrDefault(tenant);
 
     private void ReleasePin_NeedsLock(CachedModel model)
     {
         model.IsPinned = false;
         _pinned--;
-        _pinnedBytesOfAll -= model.Bytes;
-        if ((_pinnedBytes[model.Tenant] -= model.Bytes) == 0) _pinnedBytes.Remove(model.Tenant);
+        _pinnedBytesOfAll -= model.BytesWhenCool;
+        if ((_pinnedBytes[model.Tenant] -= model.BytesWhenCool) == 0) _pinnedBytes.Remove(model.Tenant);
+    }
+
+    private void Count_NeedsLock(CachedModel model, int change)
+    {
+        if ((model.Shared ?? model).IsSplit) _split += change;
     }
 
     private bool TryEvict_NeedsLock(Evictable item)
@@ -483,6 +645,8 @@ internal sealed class ModelCache : IAsyncDisposable
         var model = (CachedModel)item;
         if (!model.TryEvict()) return false;
         _models.TryRemove(model.Key, out _);
+        _hot.Remove(model);
+        Count_NeedsLock(model, -1);
         _evictions++;
         return true;
     }

@@ -134,6 +134,13 @@ internal sealed unsafe class OnnxSession : IDisposable
     /// <summary>What a request to this model takes, as far as <see cref="Count"/> was told.</summary>
     public TimeSpan MeanTime => new(Interlocked.Read(ref _meanTicks));
 
+    /// <summary>Counts on where another session of the same model is, and with it.</summary>
+    public void ContinueStatistics(OnnxSession former)
+    {
+        _statistics = former.Statistics;
+        _meanTicks = Interlocked.Read(ref former._meanTicks);
+    }
+
     /// <summary>Remembers what a request took.</summary>
     public void Count(TimeSpan time)
     {
