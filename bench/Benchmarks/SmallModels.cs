@@ -15,6 +15,7 @@ internal static class SmallModels
         ("network 20-256-256-1", Dense([Features, 256, 256, 1], seed)),
         ("100 trees, depth 6", Trees(100, 6, seed)),
         ("convolutions 28x28, 8 and 16 channels", Convolutions(seed)),
+        ("scikit-learn: imputer, scaler, linear regression of 20", Sklearn(seed)),
     ];
 
     private static byte[] Dense(int[] sizes, int seed)
@@ -31,6 +32,20 @@ internal static class SmallModels
             value = graph.Node(layer + 1 < sizes.Length ? "Relu" : "Sigmoid", [value]);
         }
         graph.Output("y", value, TensorElementType.Float, "N", sizes[^1]);
+        return graph.ToBytes();
+    }
+
+    private static byte[] Sklearn(int seed)
+    {
+        const string ml = "ai.onnx.ml";
+        var random = new Random(seed);
+        float[] Numbers(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() + 0.1f)];
+        var graph = new OnnxGraphBuilder("sklearn");
+        var value = graph.Input("x", TensorElementType.Float, "N", Features);
+        value = graph.Node(ml, "Imputer", [value], 1, OnnxGraphBuilder.Attribute("imputed_value_floats", Numbers(Features)), OnnxGraphBuilder.Attribute("replaced_value_float", float.NaN))[0];
+        value = graph.Node(ml, "Scaler", [value], 1, OnnxGraphBuilder.Attribute("offset", Numbers(Features)), OnnxGraphBuilder.Attribute("scale", Numbers(Features)))[0];
+        value = graph.Node(ml, "LinearRegressor", [value], 1, OnnxGraphBuilder.Attribute("coefficients", Numbers(Features)), OnnxGraphBuilder.Attribute("intercepts", Numbers(1)))[0];
+        graph.Output("y", value, TensorElementType.Float, "N", 1);
         return graph.ToBytes();
     }
 

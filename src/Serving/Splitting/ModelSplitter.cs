@@ -21,7 +21,7 @@ internal sealed class ModelSplitException(string message) : Exception(message);
 /// Separates what models of one kind have in common from what each has learned: initialisers become inputs, trees and dictionaries
 /// leave their attributes, and all names are replaced, so that the graph's bytes depend on its structure only.
 /// </summary>
-internal static class ModelSplitter
+internal static partial class ModelSplitter
 {
     /// <summary>Which initialisers become inputs.</summary>
     public enum Extent
@@ -70,7 +70,7 @@ internal static class ModelSplitter
         }
     }
 
-    private sealed class Splitting(ModelProto model, Extent extent)
+    private sealed partial class Splitting(ModelProto model, Extent extent)
     {
         private readonly GraphProto _graph = model.Graph ?? throw new ModelSplitException("It has no graph.");
         private readonly Dictionary<string, TensorProto> _constants = new(StringComparer.Ordinal);
@@ -142,6 +142,10 @@ internal static class ModelSplitter
                         OpType = operation, Domain = AtollOperators.Domain, Output = { node.Output[0] },
                         Input = { node.Input[0], Constant("dictionary", TensorElementType.UInt8, [dictionary.Length], dictionary) },
                     });
+                else if (node.Domain == Ml && TryRewrite(node, nodes))
+                {
+                    // Done.
+                }
                 else if (node.OpType.StartsWith("Random", StringComparison.Ordinal) || node.OpType is "Multinomial" or "Bernoulli")
                     throw new ModelSplitException($"It rolls dice ({node.OpType}), and a session that others use would roll them for all.");
                 else if (node.Domain == AtollOperators.Domain)
