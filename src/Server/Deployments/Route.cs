@@ -1,3 +1,4 @@
+using System.Globalization;
 using Atoll.Contracts;
 
 namespace Atoll.Deployments;
@@ -6,4 +7,8 @@ namespace Atoll.Deployments;
 /// <param name="ServingDigest">Of the version's serving form in the blob store.</param>
 /// <param name="Alias">Alias by which the version was found; null when the caller named the version's number.</param>
 internal sealed record Route(
-    string TenantId, string Endpoint, string Model, int Version, string? Alias, string Digest, string ServingDigest, long Bytes, ModelSignature Signature);
+    string TenantId, string Endpoint, string Model, int Version, string? Alias, string Digest, string ServingDigest, long Bytes, ModelSignature Signature)
+{
+    /// <summary>The version's number as the protocols write it.</summary>
+    public string VersionText { get; } = Version.ToString(CultureInfo.InvariantCulture);
+}

@@ -30,7 +30,7 @@ internal sealed class PredictionAnswer
     }
 
     /// <summary>Adds the predictions of samples from <paramref name="first"/> on; null when that went well.</summary>
-    public Problem? Add(OnnxTensor[] outputs, OutputPlan where, int first, int count) =>
+    public Problem? Add(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count) =>
         _plan.IsRegression ? AddValues(outputs, where, first, count) : AddLabels(outputs, where, first, count);
 
     public void End()
@@ -87,7 +87,7 @@ internal sealed class PredictionAnswer
         _work.Answer.Write("\n"u8);
     }
 
-    private Problem? AddValues(OnnxTensor[] outputs, OutputPlan where, int first, int count)
+    private Problem? AddValues(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count)
     {
         var values = Read(outputs[where.Value], count, "value");
         var lower = where.Lower < 0 ? default : Read(outputs[where.Lower], count, "lower");
@@ -119,7 +119,7 @@ internal sealed class PredictionAnswer
         return null;
     }
 
-    private Problem? AddLabels(OnnxTensor[] outputs, OutputPlan where, int first, int count)
+    private Problem? AddLabels(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count)
     {
         var labels = _plan.Labels.Count;
         var probabilities = Read(outputs[where.Probabilities], count * labels, "probabilities");

@@ -25,7 +25,9 @@ internal sealed class PredictionRunner : IDisposable
         _options = options;
         _clock = clock;
         _watch = new RunWatch(TimeSpan.FromSeconds(options.Value.RunSecondsMax), clock);
-        var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount;
+
+        // One more than there are processors, which only short requests get: one of them that loses its processor for a while holds nobody up.
+        var runs = options.Value.RunsMax > 0 ? options.Value.RunsMax : Environment.ProcessorCount + 1;
         _places = new FairQueue(runs, options.Value.WaitingMax, clock);
 
         // A run occupies a thread of the pool until it ends. Without these the pool would be slow to let others answer meanwhile.
@@ -53,13 +55,14 @@ internal sealed class PredictionRunner : IDisposable
         if (place.Problem is { } busy) return busy;
         try
         {
-            using var run = new OnnxRunOptions(cancellationToken);
+            using var call = OnnxCall.Rent(session);
+            using var stop = call.Options.StopWith(cancellationToken);
             var answer = new PredictionAnswer(plan, work, csv);
             var problem = plan.ListName switch
             {
-                "rows" => RunSlices(session, plan, work, answer, RowsPerRun, run),
-                "texts" => RunSlices(session, plan, work, answer, TextsPerRun, run),
-                _ => RunImages(session, plan, work, answer, run, cancellationToken),
+                "rows" => RunSlices(call, plan, work, answer, RowsPerRun),
+                "texts" => RunSlices(call, plan, work, answer, TextsPerRun),
+                _ => RunImages(call, plan, work, answer, cancellationToken),
             };
             if (problem is null) answer.End();
             isDone = problem is null;
@@ -75,26 +78,25 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            Leave(place, session, isDone, began);
+            Leave(place.Turn, session, isDone, began);
         }
     }
 
-    /// <summary>Runs a model once over tensors that were made and checked by the caller, who disposes both.</summary>
+    /// <summary>Runs a model once over inputs that were made and checked by the caller; the outputs are in the call.</summary>
     /// <param name="timeout">How long the caller would wait, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
-    /// <returns>The outputs; or the problem when it may not run now.</returns>
-    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(
-        string tenantId, OnnxSession session, OnnxTensor[] inputs, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <returns>The problem when it may not run now.</returns>
+    public async ValueTask<Problem?> RunAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var began = _clock.GetTimestamp();
         var isDone = false;
-        var place = await EnterAsync(tenantId, session, timeout, cancellationToken);
+        var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken);
         if (place.Problem is { } busy) return busy;
         try
         {
-            using var run = new OnnxRunOptions(cancellationToken);
-            var outputs = RunCounted(session, inputs, session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? inputs[0].Shape[0] : 1, run);
+            using var stop = call.Options.StopWith(cancellationToken);
+            RunCounted(call, SamplesOf(call));
             isDone = true;
-            return outputs;
+            return null;
         }
         catch (TimeoutException)
         {
@@ -102,36 +104,96 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            Leave(place, session, isDone, began);
+            Leave(place.Turn, call.Session, isDone, began);
         }
     }
 
-    private OnnxTensor[] RunCounted(OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, long samples, OnnxRunOptions run)
+    /// <summary>Runs a model that is known to be quick, if that is possible at once; nothing is counted when it is not, and the caller takes the long way.</summary>
+    public bool TryRunNow(string tenantId, OnnxCall call)
     {
-        var began = _clock.GetTimestamp();
-        var outputs = RunWatched(session, inputs, run);
-        session.Statistics.AddRun(samples, _clock.GetElapsedTime(began), _clock.GetUtcNow());
-        return outputs;
-    }
-
-    private OnnxTensor[] RunWatched(OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions run)
-    {
-        var isEnded = false;
-        _watch.Begin(run);
+        if (!IsQuick(call.Session) || !TryEnterNow(tenantId, out var turn)) return false;
+        var isDone = false;
         try
         {
-            return session.Run(inputs, run);
+            RunCounted(call, SamplesOf(call));
+            isDone = true;
         }
-        catch (OperationCanceledException)
+        catch (Exception failure) when (failure is OnnxException or TimeoutException)
         {
-            isEnded = true;
-            if (!_watch.End(run)) throw;
+            // The long way tells what is wrong.
+        }
+        finally
+        {
+            LeaveNow(turn, call.Session, isDone);
+        }
+        return isDone;
+    }
+
+    /// <summary>The same for samples: predicts them in one run and writes the answer.</summary>
+    public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work)
+    {
+        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun || !IsQuick(session) || !TryEnterNow(plan.Route.TenantId, out var turn)) return false;
+        var isDone = false;
+        using var call = OnnxCall.Rent(session);
+        try
+        {
+            var answer = new PredictionAnswer(plan, work, csv: false);
+            isDone = RunSlices(call, plan, work, answer, RowsPerRun) is null;
+            if (isDone) answer.End();
+        }
+        catch (Exception failure) when (failure is OnnxException or TimeoutException)
+        {
+            // As above.
+        }
+        finally
+        {
+            LeaveNow(turn, session, isDone);
+        }
+        return isDone;
+    }
+
+    private static bool IsQuick(OnnxSession session) => session.MeanTime is { Ticks: > 0 } mean && mean < Long;
+
+    private bool TryEnterNow(string tenantId, out Turn turn)
+    {
+        turn = default;
+        return _limits.FindKnown(tenantId) is { } limits && _places.TryEnter(tenantId, LimitsOf(limits), out turn);
+    }
+
+    private static QueueLimits LimitsOf(TenantLimits limits) =>
+        new(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax);
+
+    private void LeaveNow(in Turn turn, OnnxSession session, bool isDone)
+    {
+        var time = _places.Leave(turn);
+        if (!isDone) return;
+        session.Statistics.Add(RunStatistics.Step.Queue, TimeSpan.Zero);
+        session.Statistics.Add(RunStatistics.Step.Success, time);
+        session.Count(time);
+    }
+
+    private static long SamplesOf(OnnxCall call) => call.Session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? call.Inputs[0].Shape[0] : 1;
+
+    private void RunCounted(OnnxCall call, long samples)
+    {
+        var options = call.Options;
+        var began = _clock.GetTimestamp();
+        _watch.Begin(options, began);
+        var isStopped = false;
+        try
+        {
+            call.Run();
+        }
+        catch (OperationCanceledException) when (RunWatch.End(options))
+        {
+            isStopped = true;
             throw new TimeoutException();
         }
         finally
         {
-            if (!isEnded) _watch.End(run);
+            if (!isStopped) RunWatch.End(options);
         }
+        call.Session.Statistics.AddRun(samples, _clock.GetElapsedTime(began), _clock.GetUtcNow());
     }
 
     private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
@@ -145,15 +207,14 @@ internal sealed class PredictionRunner : IDisposable
     private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var limits = _limits.Of(tenantId);
-        var queue = new QueueLimits(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax);
-        var turn = await _places.EnterAsync(tenantId, queue, timeout, session.MeanTime > Long, cancellationToken);
+        var turn = await _places.EnterAsync(tenantId, LimitsOf(limits), timeout, session.MeanTime > Long, cancellationToken);
         return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }
 
-    private void Leave(in Place place, OnnxSession session, bool isDone, long began)
+    private void Leave(in Turn turn, OnnxSession session, bool isDone, long began)
     {
         session.Statistics.Add(isDone ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
-        session.Count(_places.Leave(place.Turn));
+        session.Count(_places.Leave(turn));
     }
 
     private static Problem ToProblem(in Turn turn, TenantLimits limits) => turn.Refusal switch
@@ -171,32 +232,24 @@ internal sealed class PredictionRunner : IDisposable
     public static bool IsAboutData(OnnxException failure) =>
         failure.Code is OnnxErrorCode.InvalidArgument or OnnxErrorCode.Fail or OnnxErrorCode.RuntimeException;
 
-    private Problem? RunSlices(
-        OnnxSession session, SamplePlan plan, PredictionWork work, PredictionAnswer answer, int samplesPerRun, OnnxRunOptions run)
+    private Problem? RunSlices(OnnxCall call, SamplePlan plan, PredictionWork work, PredictionAnswer answer, int samplesPerRun)
     {
-        var where = plan.OutputsOf(session);
-        var inputs = new OnnxTensor[where.InputColumns.Length];
+        var where = plan.OutputsOf(call.Session);
         for (var first = 0; first < work.Samples.Count; first += samplesPerRun)
         {
             var count = Math.Min(samplesPerRun, work.Samples.Count - first);
-            try
-            {
-                for (var i = 0; i < inputs.Length; i++) inputs[i] = Fill(session.Inputs[i], work.Samples, where.InputColumns[i], first, count);
-                if (RunOnce(session, inputs, answer, where, first, count, run) is { } problem) return problem;
-            }
-            finally
-            {
-                DisposeAll(inputs);
-            }
+            call.Clear();
+            for (var i = 0; i < where.InputColumns.Length; i++) Fill(call, i, work.Samples, where.InputColumns[i], first, count);
+            RunCounted(call, count);
+            if (answer.Add(call.Outputs, where, first, count) is { } problem) return problem;
         }
         return null;
     }
 
     // Pictures differ in size, so each runs alone, and only one is in memory.
-    private Problem? RunImages(
-        OnnxSession session, SamplePlan plan, PredictionWork work, PredictionAnswer answer, OnnxRunOptions run, CancellationToken cancellationToken)
+    private Problem? RunImages(OnnxCall call, SamplePlan plan, PredictionWork work, PredictionAnswer answer, CancellationToken cancellationToken)
     {
-        var where = plan.OutputsOf(session);
+        var where = plan.OutputsOf(call.Session);
         for (var i = 0; i < work.Samples.Count; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -209,58 +262,36 @@ internal sealed class PredictionRunner : IDisposable
             {
                 return PredictionProblems.Invalid(plan, work.Samples.PathOf(i), "cannot be read as an image", refusal.Message);
             }
-            var shape = session.Inputs[0].Shape;
+            var shape = call.Session.Inputs[0].Shape;
             if ((shape[1] >= 0 && shape[1] != image.Height) || (shape[2] >= 0 && shape[2] != image.Width))
             {
                 return PredictionProblems.Invalid(
                     plan, work.Samples.PathOf(i), $"is {image.Width} x {image.Height} pixels", $"The model takes images of {shape[2]} x {shape[1]} pixels.");
             }
-            using var input = OnnxTensor.Create<byte>(image.Pixels, 1, image.Height, image.Width, 3);
-            if (RunOnce(session, [input], answer, where, i, 1, run) is { } problem) return problem;
+            call.Clear();
+            image.Pixels.AsSpan().CopyTo(call.Allocate(0, 1, image.Height, image.Width, 3).Span<byte>());
+            RunCounted(call, 1);
+            if (answer.Add(call.Outputs, where, i, 1) is { } problem) return problem;
         }
         return null;
     }
 
-    private Problem? RunOnce(
-        OnnxSession session, ReadOnlySpan<OnnxTensor> inputs, PredictionAnswer answer, OutputPlan where, int first, int count, OnnxRunOptions run)
+    private static void Fill(OnnxCall call, int input, SampleBatch samples, int column, int first, int count)
     {
-        var outputs = RunCounted(session, inputs, count, run);
-        try
+        var info = call.Session.Inputs[input];
+        ReadOnlySpan<long> shape = info.Shape.Length == 1 ? [count] : [count, 1];
+        var tensor = call.Allocate(input, shape);
+        if (info.Type != TensorElementType.String)
         {
-            return answer.Add(outputs, where, first, count);
-        }
-        finally
-        {
-            DisposeAll(outputs);
-        }
-    }
-
-    private static OnnxTensor Fill(OnnxValueInfo input, SampleBatch samples, int column, int first, int count)
-    {
-        ReadOnlySpan<long> shape = input.Shape.Length == 1 ? [count] : [count, 1];
-        if (input.Type != TensorElementType.String)
-        {
-            var numbers = OnnxTensor.Allocate<float>(shape);
-            var values = numbers.Span<float>();
+            var values = tensor.Span<float>();
             for (var i = 0; i < count; i++) values[i] = samples.Number(first + i, column);
-            return numbers;
+            return;
         }
-        var texts = OnnxTensor.Allocate(TensorElementType.String, shape);
         for (var i = 0; i < count; i++)
         {
             // A new tensor holds empty texts.
             var text = samples.Bytes(first + i, column);
-            if (text.Length > 0) texts.SetUtf8(i, text);
-        }
-        return texts;
-    }
-
-    private static void DisposeAll(OnnxTensor?[] tensors)
-    {
-        for (var i = 0; i < tensors.Length; i++)
-        {
-            tensors[i]?.Dispose();
-            tensors[i] = null;
+            if (text.Length > 0) tensor.SetUtf8(i, text);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Atoll.Prediction.OpenInference;
 using Microsoft.Extensions.ObjectPool;
 
 namespace Atoll.Prediction;
@@ -14,11 +15,25 @@ internal sealed class PredictionWork
 
     public Utf8JsonWriter Json { get; } = new(Stream.Null, new JsonWriterOptions { Encoder = JsonText.Encoder, SkipValidation = true });
 
+    /// <summary>Of a request of the Open Inference Protocol.</summary>
+    public InferTensors Tensors { get; }
+
+    public InferRequest InferRequest { get; }
+
+    public InferResponse InferResponse { get; }
+
     /// <summary>How many labels the caller asks for; null for as many as one wants to see.</summary>
     public int? Top { get; set; }
 
     /// <summary>The samples came as a csv file.</summary>
     public bool IsCsv { get; set; }
+
+    public PredictionWork()
+    {
+        Tensors = new InferTensors();
+        InferRequest = new InferRequest(Tensors);
+        InferResponse = new InferResponse(InferRequest, Tensors, Answer, Json);
+    }
 
     /// <summary>Takes one until the lease is disposed.</summary>
     public static Lease Rent() => new(Pool.Get());
@@ -38,6 +53,8 @@ internal sealed class PredictionWork
         public override bool Return(PredictionWork work)
         {
             work.Samples.Trim();
+            work.InferResponse.Clear();
+            work.Tensors.Dispose();
             work.Answer.Clear();
             work.Top = null;
             work.IsCsv = false;

@@ -3,8 +3,11 @@ namespace Atoll.Serving.Onnx;
 /// <summary>Lets a run be stopped from another thread. One per run at a time.</summary>
 internal sealed unsafe class OnnxRunOptions : IDisposable
 {
-    private readonly CancellationToken _token;
+    /// <summary>When its run began, for whoever watches runs.</summary>
+    internal long Began;
+
     private readonly CancellationTokenRegistration _registration;
+    private CancellationToken _token;
     private volatile bool _isTerminated;
 
     public OnnxRunOptions(CancellationToken cancellationToken = default)
@@ -13,13 +16,38 @@ internal sealed unsafe class OnnxRunOptions : IDisposable
         nint options;
         api.Check(api.CreateRunOptions(&options));
         Handle = new OrtRunOptionsHandle(options);
+        _registration = StopWith(cancellationToken);
+    }
+
+    /// <summary>Ties the next run to a token until what this gives is disposed, which waits for a <see cref="Terminate"/> that is under way.</summary>
+    public CancellationTokenRegistration StopWith(CancellationToken cancellationToken)
+    {
         _token = cancellationToken;
-        _registration = cancellationToken.UnsafeRegister(static state => ((OnnxRunOptions)state!).Terminate(), this);
+        return cancellationToken.UnsafeRegister(static state => ((OnnxRunOptions)state!).Terminate(), this);
     }
 
     internal OrtRunOptionsHandle Handle { get; }
 
     internal bool IsTerminated => _isTerminated;
+
+    internal bool IsDisposed => Handle.IsRetired;
+
+    /// <summary>Somebody looks at <see cref="Began"/>.</summary>
+    internal bool IsWatched { get; set; }
+
+    /// <summary>Ends the run unless it is over.</summary>
+    internal void TryTerminate()
+    {
+        _isTerminated = true;
+        try
+        {
+            Terminate();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The run ended at this moment, and its options with it.
+        }
+    }
 
     /// <summary>Makes the run end before its next operator; it throws <see cref="OperationCanceledException"/>.</summary>
     public void Terminate()

@@ -18,6 +18,8 @@ internal sealed unsafe class OnnxSession : IDisposable
     private readonly OnnxValueInfo[] _outputs;
     private readonly OrtWeightsHandle? _weights;
 
+    private static int _numbers;
+
     // Made at the first run: most of many models are never asked.
     private RunStatistics? _statistics;
     private long _meanTicks;
@@ -40,6 +42,12 @@ internal sealed unsafe class OnnxSession : IDisposable
         _handle.InputNames = ToNative(_inputs);
         _handle.OutputNames = ToNative(_outputs);
     }
+
+    /// <summary>Another one for each session, in the order of loading.</summary>
+    public int Number { get; } = Interlocked.Increment(ref _numbers);
+
+    /// <summary>The shapes of its outputs do not follow from those of its inputs, so that memory for them cannot be kept.</summary>
+    public bool HasFreeOutputs { get; set; }
 
     public IReadOnlyList<OnnxValueInfo> Inputs => _inputs;
 
@@ -166,6 +174,14 @@ internal sealed unsafe class OnnxSession : IDisposable
 
     private OnnxTensor[] RunNew(ReadOnlySpan<OnnxTensor> inputs, OnnxRunOptions? options)
     {
+        var results = new OnnxTensor?[_outputs.Length];
+        RunInto(inputs, results, options);
+        return results!;
+    }
+
+    /// <summary>Runs the model into the outputs that are there, and makes those that are not.</summary>
+    internal void RunInto(ReadOnlySpan<OnnxTensor> inputs, OnnxTensor?[] outputs, OnnxRunOptions? options)
+    {
         foreach (var output in _outputs)
         {
             if (output.Kind != OnnxValueKind.Tensor)
@@ -173,27 +189,36 @@ internal sealed unsafe class OnnxSession : IDisposable
         }
 
         var pointers = _outputs.Length <= TensorsOnStackMax ? stackalloc nint[_outputs.Length] : new nint[_outputs.Length];
-        pointers.Clear();
-        var results = new OnnxTensor[_outputs.Length];
-        RunNative(inputs, pointers, options);
+        var held = 0;
+        try
+        {
+            for (; held < outputs.Length; held++) pointers[held] = outputs[held]?.Handle.Hold() ?? 0;
+            RunNative(inputs, pointers, options);
+        }
+        finally
+        {
+            while (held > 0) outputs[--held]?.Handle.DangerousRelease();
+        }
+
         var adopted = 0;
         try
         {
-            while (adopted < results.Length)
+            for (; adopted < outputs.Length; adopted++)
             {
+                if (outputs[adopted] is not null) continue;
                 var value = pointers[adopted];
                 pointers[adopted] = 0;
-                results[adopted] = OnnxTensor.Adopt(_api, value);
-                adopted++;
+                outputs[adopted] = OnnxTensor.Adopt(_api, value);
             }
-            return results;
         }
         catch
         {
-            foreach (var result in results) result?.Dispose();
-            foreach (var value in pointers)
+            // Those that were there before stay; those that were made now are no use alone.
+            for (var i = 0; i < outputs.Length; i++)
             {
-                if (value != 0) _api.ReleaseValue(value);
+                if (i >= adopted && outputs[i] is null && pointers[i] != 0) _api.ReleaseValue(pointers[i]);
+                outputs[i]?.Dispose();
+                outputs[i] = null;
             }
             throw;
         }

@@ -20,6 +20,9 @@ internal sealed unsafe class OnnxTensor : IDisposable
 
     internal OrtValueHandle Handle { get; }
 
+    /// <summary>Bytes of the longest text that was put into it: memory of an element is not given back when its text becomes shorter.</summary>
+    internal int LongestText { get; private set; }
+
     public TensorElementType ElementType { get; }
 
     /// <summary>Empty for a scalar. Not to be changed.</summary>
@@ -156,6 +159,17 @@ internal sealed unsafe class OnnxTensor : IDisposable
         byte* buffer;
         api.Check(api.GetResizedStringTensorElementBuffer(Handle.Value, (nuint)index, (nuint)utf8.Length, &buffer));
         utf8.CopyTo(new Span<byte>(buffer, utf8.Length));
+        LongestText = Math.Max(LongestText, utf8.Length);
+    }
+
+    /// <summary>Makes every element of a string tensor empty, as in a new one.</summary>
+    internal void ClearStrings()
+    {
+        CheckStrings();
+        using var lease = new Lease(Handle);
+        var api = OnnxRuntime.Api;
+        byte* buffer;
+        for (var i = 0; i < Count; i++) api.Check(api.GetResizedStringTensorElementBuffer(Handle.Value, (nuint)i, 0, &buffer));
     }
 
     /// <summary>The elements of a string tensor.</summary>

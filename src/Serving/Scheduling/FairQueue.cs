@@ -100,16 +100,30 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             return ValueTask.FromResult(Refuse(Refusal.TooOften, later));
         if (TryTake(tenant, limits.RunsMax, isLong))
         {
-            for (var state = Interlocked.Read(ref _state); state < runsMax;)
-            {
-                // Nobody waits, and a place is free.
-                var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
-                if (seen == state) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong));
-                state = seen;
-            }
+            if (TryTakePlace()) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong));
             GiveBack(tenant, isLong);
         }
         return WaitAsync(tenant, limits, timeout < TimeSpan.Zero ? TimeSpan.MaxValue : timeout, isLong, cancellationToken);
+    }
+
+    /// <summary>Begins the turn of a short request, if it may run and need not wait. Otherwise nothing has changed.</summary>
+    public bool TryEnter(string tenantId, QueueLimits limits, out Turn turn)
+    {
+        turn = default;
+        var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
+        if (!TryTake(tenant, limits.RunsMax, isLong: false)) return false;
+        if (!TryTakePlace())
+        {
+            GiveBack(tenant, isLong: false);
+            return false;
+        }
+        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 })
+        {
+            Free(tenant, isLong: false);
+            return false;
+        }
+        turn = Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong: false);
+        return true;
     }
 
     /// <summary>Ends a turn; the next one begins.</summary>
@@ -120,6 +134,18 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         turn.Tenant!.Charge(ticks);
         Free(turn.Tenant, turn.IsLong);
         return clock.GetElapsedTime(0, ticks);
+    }
+
+    private bool TryTakePlace()
+    {
+        for (var state = Interlocked.Read(ref _state); state < runsMax;)
+        {
+            // Nobody waits, and a place is free.
+            var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
+            if (seen == state) return true;
+            state = seen;
+        }
+        return false;
     }
 
     private void Free(Tenant tenant, bool isLong)

@@ -74,7 +74,7 @@ public sealed class InferMessageTests : IDisposable
     private void Compare(ModelInferRequest? expected, byte[] bytes, string where)
     {
         InferMessage message;
-        using var tensors = new InferTensors("m", _session);
+        using var tensors = new InferTensors().Begin("m", _session);
         try
         {
             message = InferMessage.Read(Cut(bytes));
@@ -94,11 +94,11 @@ public sealed class InferMessageTests : IDisposable
         }
         Assert.True(expected is not null, $"Only the generated parser refuses. {where}");
         Assert.Equal((expected.ModelName, expected.ModelVersion, expected.Id), (message.ModelName, message.ModelVersion, message.Id));
-        Assert.Equal(expected.Outputs.Select(output => output.Name), (tensors.Outputs ?? []).Select(index => _session.Outputs[index].Name));
+        Assert.Equal(expected.Outputs.Select(output => output.Name), expected.Outputs.Select((_, i) => _session.Outputs[tensors.OutputAt(i)].Name));
         for (var i = 0; i < expected.Inputs.Count; i++)
         {
             var input = expected.Inputs[i];
-            var tensor = tensors.Inputs[_session.IndexOfInput(input.Name)];
+            var tensor = tensors.Call.Inputs[_session.IndexOfInput(input.Name)];
             Assert.Equal(input.Shape, tensor.Shape);
             var raw = expected.RawInputContents.Count > 0 ? expected.RawInputContents[i].ToByteArray() : RawOf(input);
 
@@ -114,11 +114,14 @@ public sealed class InferMessageTests : IDisposable
         for (var i = 0; i < 300; i++)
         {
             var rows = _random.Next(4);
-            using var tensors = new InferTensors("m", _session);
+            var tensors = new InferTensors().Begin("m", _session);
             var asked = _random.Next(2) == 0 ? Types.OrderBy(_ => _random.Next()).Take(_random.Next(1, Types.Length)).ToArray() : Types;
             if (asked != Types) foreach (var (name, _, _) in asked) Assert.Null(tensors.AskFor(name + "_out"));
             var outputs = Types.Select(type => TensorOf(type.Type, rows)).ToArray();
-            using var answer = new InferAnswer("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors, outputs) { IsFinalOfStream = i % 3 == 0 };
+            for (var t = 0; t < Types.Length; t++) _ = tensors.Allocate(t, [rows, 2]);
+            tensors.Call.Run();
+            for (var t = 0; t < Types.Length; t++) tensors.Call.Replace(t, outputs[t]);
+            using var answer = new InferAnswer("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors) { IsFinalOfStream = i % 3 == 0 };
             var bytes = new ArrayBufferWriter<byte>();
             answer.WriteTo(bytes);
             Assert.Equal(bytes.WrittenCount, answer.Size());

@@ -13,16 +13,16 @@ public sealed class RunWatchTests
         using var early = new OnnxRunOptions(TestContext.Current.CancellationToken);
         using var late = new OnnxRunOptions(TestContext.Current.CancellationToken);
         using var ended = new OnnxRunOptions(TestContext.Current.CancellationToken);
-        watch.Begin(early);
-        watch.Begin(ended);
+        watch.Begin(early, clock.GetTimestamp());
+        watch.Begin(ended, clock.GetTimestamp());
         clock.Advance(TimeSpan.FromSeconds(6));
-        watch.Begin(late);
-        Assert.False(watch.End(ended));
+        watch.Begin(late, clock.GetTimestamp());
+        Assert.False(RunWatch.End(ended));
         clock.Advance(TimeSpan.FromSeconds(6));
 
         Assert.Equal((true, false, false), (early.IsTerminated, late.IsTerminated, ended.IsTerminated));
-        Assert.True(watch.End(early));
-        Assert.False(watch.End(late));
+        Assert.True(RunWatch.End(early));
+        Assert.False(RunWatch.End(late));
         clock.Advance(TimeSpan.FromSeconds(60));
         Assert.Equal((false, false), (late.IsTerminated, ended.IsTerminated));
     }

@@ -26,6 +26,9 @@ internal sealed class TenantLimitsDirectory(IServiceScopeFactory scopes, IOption
         return limits;
     }
 
+    /// <summary>The limits of a tenant whose limits are in memory.</summary>
+    public TenantLimits? FindKnown(string tenantId) => _known.TryGetValue(tenantId, out var limits) ? limits : null;
+
     /// <summary>Drops all that is remembered. Cheap: the next request of each tenant asks the database once.</summary>
     public void Forget() => _known = new ConcurrentDictionary<string, TenantLimits>();
 }

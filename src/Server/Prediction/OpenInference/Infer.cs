@@ -1,3 +1,4 @@
+using System.Buffers;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Serving;
@@ -14,17 +15,23 @@ internal static class Infer
     {
         using var rented = PredictionWork.Rent();
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
-        var (response, problem) = route is null ? missing! : await AnswerAsync(context, route, runner, clock, rented.Work, cancellationToken);
-        if (response is null)
+        if ((route is null ? missing : await AnswerAsync(context, route, runner, clock, rented.Work, cancellationToken)) is { } problem)
         {
-            await ProblemWriter.WriteAsync(context, problem!);
+            await ProblemWriter.WriteAsync(context, problem);
             return;
         }
         // The model is free for others while the answer is on its way.
-        using (response) await response.SendAsync(context, cancellationToken);
+        await rented.Work.InferResponse.SendAsync(context, cancellationToken);
     }
 
-    private static async ValueTask<Outcome<InferResponse>> AnswerAsync(
+    /// <summary>Reads a request that is there in one piece; null when the model can run.</summary>
+    public static Problem? Read(HttpRequest request, ReadOnlySequence<byte> body, InferRequest infer)
+    {
+        if (BodyEncoding.Split(request, body, out var json, out var raw) is { } wrong) return wrong;
+        return raw is { } tensor && json.IsEmpty ? infer.ReadRaw(tensor) : infer.Read(json, raw);
+    }
+
+    private static async ValueTask<Problem?> AnswerAsync(
         HttpContext context, Route route, InferenceRunner runner, TimeProvider clock, PredictionWork work, CancellationToken cancellationToken)
     {
         // First of all: a model is not held in memory for as long as a client takes to send.
@@ -47,25 +54,22 @@ internal static class Infer
             return full;
         }
         using var leased = lease;
-        using var tensors = new InferTensors(route.Endpoint, lease.Session) { Labels = route.Signature.Labels ?? [] };
-        var request = new InferRequest(tensors);
+        var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         var began = clock.GetTimestamp();
         using (body)
         {
-            if (BodyEncoding.Split(context.Request, body.All, out var json, out var raw) is { } wrong) return wrong;
-            if ((raw is { } tensor && json.IsEmpty ? request.ReadRaw(tensor) : request.Read(json, raw)) is { } problem) return problem;
+            if (Read(context.Request, body.All, work.InferRequest) is { } problem) return problem;
         }
 
         var input = clock.GetElapsedTime(began);
-        var (outputs, failure) = await runner.RunAsync(route.TenantId, tensors, request.Timeout, cancellationToken);
-        if (outputs is null) return failure!;
+        if (await runner.RunAsync(route.TenantId, tensors, work.InferRequest.Timeout, cancellationToken) is { } failure) return failure;
 
         began = clock.GetTimestamp();
-        var response = InferResponse.Make(route, request, tensors, outputs, work);
+        var unwritten = work.InferResponse.Write(route);
         var output = clock.GetElapsedTime(began);
         lease.Session.Statistics.Add(RunStatistics.Step.ComputeInput, input);
         lease.Session.Statistics.Add(RunStatistics.Step.ComputeOutput, output);
         lease.Session.Statistics.AddTime(RunStatistics.Step.Success, input + output);
-        return response;
+        return unwritten;
     }
 }

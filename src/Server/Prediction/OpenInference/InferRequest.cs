@@ -7,16 +7,19 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>An infer request, read from its body straight into the tensors of a model. Everything is checked before the model sees it.</summary>
+/// <remarks>Used again for other requests, together with its tensors.</remarks>
 internal sealed class InferRequest(InferTensors tensors)
 {
+    private readonly long[] _shape = new long[InferTensors.RankMax];
+
+    // For the outputs that were asked for, in their order: null where nothing was said.
+    private readonly List<bool?> _isBinary = [];
+
     private bool _hasInputs;
     private long _elementsMax;
     private bool _hasBinary;
     private ReadOnlySequence<byte> _binary;
     private bool _isBinaryByDefault;
-
-    // For the outputs that were asked for, in their order: null where nothing was said.
-    private List<bool?>? _isBinary;
 
     public string? Id { get; private set; }
 
@@ -25,13 +28,14 @@ internal sealed class InferRequest(InferTensors tensors)
 
     /// <summary>Whether an output of the answer is wanted in binary.</summary>
     /// <param name="position">Its position in the answer.</param>
-    public bool IsBinary(int position) => _isBinary?[position] ?? _isBinaryByDefault;
+    public bool IsBinary(int position) => (_isBinary.Count > 0 ? _isBinary[position] : null) ?? _isBinaryByDefault;
 
     /// <summary>Reads and checks the body; null when that went well.</summary>
     /// <param name="body">Its JSON.</param>
     /// <param name="binary">The tensors that follow; null when the request does not say where its JSON ends.</param>
     public Problem? Read(ReadOnlySequence<byte> body, ReadOnlySequence<byte>? binary)
     {
+        Clear();
         _hasBinary = binary is not null;
         _binary = binary ?? default;
 
@@ -59,6 +63,7 @@ internal sealed class InferRequest(InferTensors tensors)
     /// <summary>Takes the body as the tensor of the model's one input; every output is wanted in binary.</summary>
     public Problem? ReadRaw(ReadOnlySequence<byte> body)
     {
+        Clear();
         _isBinaryByDefault = true;
         var inputs = tensors.Session.Inputs;
         if (inputs.Count != 1)
@@ -74,6 +79,12 @@ internal sealed class InferRequest(InferTensors tensors)
         if (count != 1) return OneText(input.Name);
         RawTensor.SetUtf8(tensors.Allocate(index, shape), 0, body);
         return tensors.CheckComplete();
+    }
+
+    private void Clear()
+    {
+        _isBinary.Clear();
+        (_hasInputs, _isBinaryByDefault, Id, Timeout) = (false, false, null, null);
     }
 
     private static Problem? DeduceShape(OnnxValueInfo input, long[] shape, long bytes)
@@ -134,22 +145,22 @@ internal sealed class InferRequest(InferTensors tensors)
 
     private Problem? ReadRequestParameters(ref Utf8JsonReader reader)
     {
-        if (BeginParameters(ref reader, "request") is { } wrong) return wrong;
+        if (BeginParameters(ref reader, Where.Request) is { } wrong) return wrong;
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            if (ReadString(ref reader) is not { } name) return NoName("request");
+            if (ReadString(ref reader) is not { } name) return NoName(Where.Request);
             if (name.StartsWith("triton_", StringComparison.Ordinal))
                 return OpenInferenceProblems.Invalid($"parameter '{JsonText.Shorten(name)}' uses a reserved prefix 'triton_'");
             reader.Read();
             var bad = name switch
             {
-                "binary_data_output" => ReadFlag(ref reader, name, "request", out _isBinaryByDefault),
+                "binary_data_output" => ReadFlag(ref reader, name, Where.Request, out _isBinaryByDefault),
                 "timeout" => ReadTimeout(ref reader),
-                "priority" => ReadWhole(ref reader, name, "request", out _),
+                "priority" => ReadWhole(ref reader, name, Where.Request, out _),
 
                 // Models keep nothing between requests, so that a sequence is as good as its requests.
-                "sequence_start" or "sequence_end" => ReadFlag(ref reader, name, "request", out _),
-                "sequence_id" when reader.TokenType != JsonTokenType.String => ReadWhole(ref reader, name, "request", out _),
+                "sequence_start" or "sequence_end" => ReadFlag(ref reader, name, Where.Request, out _),
+                "sequence_id" when reader.TokenType != JsonTokenType.String => ReadWhole(ref reader, name, Where.Request, out _),
                 _ => null,
             };
             if (bad is not null) return bad;
@@ -160,14 +171,14 @@ internal sealed class InferRequest(InferTensors tensors)
 
     private Problem? ReadTimeout(ref Utf8JsonReader reader)
     {
-        if (ReadWhole(ref reader, "timeout", "request", out var microseconds) is { } wrong) return wrong;
+        if (ReadWhole(ref reader, "timeout", Where.Request, out var microseconds) is { } wrong) return wrong;
 
         // Timers reach no further than some weeks; nobody waits so long.
         Timeout = microseconds is > 0 and < 1_000_000_000_000 ? TimeSpan.FromMicroseconds(microseconds) : null;
         return null;
     }
 
-    private static Problem? ReadInputParameters(ref Utf8JsonReader reader, string where, out long? binarySize)
+    private static Problem? ReadInputParameters(ref Utf8JsonReader reader, Where where, out long? binarySize)
     {
         binarySize = null;
         if (BeginParameters(ref reader, where) is { } wrong) return wrong;
@@ -186,7 +197,7 @@ internal sealed class InferRequest(InferTensors tensors)
         return null;
     }
 
-    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, string where, out bool? isBinary, out int classes)
+    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, Where where, out bool? isBinary, out int classes)
     {
         isBinary = null;
         classes = 0;
@@ -211,7 +222,7 @@ internal sealed class InferRequest(InferTensors tensors)
         return null;
     }
 
-    private static Problem? BeginParameters(ref Utf8JsonReader reader, string where)
+    private static Problem? BeginParameters(ref Utf8JsonReader reader, Where where)
     {
         reader.Read();
         return reader.TokenType == JsonTokenType.StartObject
@@ -219,7 +230,7 @@ internal sealed class InferRequest(InferTensors tensors)
             : OpenInferenceProblems.Invalid($"'parameters' of {where} {JsonText.Describe(ref reader)}, expected an object");
     }
 
-    private static Problem? ReadFlag(ref Utf8JsonReader reader, string name, string where, out bool flag)
+    private static Problem? ReadFlag(ref Utf8JsonReader reader, string name, Where where, out bool flag)
     {
         flag = reader.TokenType == JsonTokenType.True;
         return flag || reader.TokenType == JsonTokenType.False
@@ -227,7 +238,7 @@ internal sealed class InferRequest(InferTensors tensors)
             : OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected true or false");
     }
 
-    private static Problem? ReadWhole(ref Utf8JsonReader reader, string name, string where, out ulong number)
+    private static Problem? ReadWhole(ref Utf8JsonReader reader, string name, Where where, out ulong number)
     {
         number = 0;
         return reader.TokenType == JsonTokenType.Number && reader.TryGetUInt64(out number)
@@ -235,9 +246,9 @@ internal sealed class InferRequest(InferTensors tensors)
             : OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}: it {JsonText.Describe(ref reader)}, expected a whole number of at least 0");
     }
 
-    private static Problem NoName(string where) => OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
+    private static Problem NoName(Where where) => OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
 
-    private static Problem NoSharedMemory(string parameter, string where) =>
+    private static Problem NoSharedMemory(string parameter, Where where) =>
         OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(parameter)}' of {where}: shared memory is not supported, send the data in the request");
 
     private Problem? ReadInputs(ref Utf8JsonReader reader)
@@ -257,7 +268,7 @@ internal sealed class InferRequest(InferTensors tensors)
     private Problem? ReadInput(ref Utf8JsonReader reader, int position)
     {
         string? name = null, datatype = null;
-        long[]? shape = null;
+        var rank = -1;
         long? binarySize = null;
         var hasData = false;
         var index = -1;
@@ -266,19 +277,21 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             if (JsonText.Is(ref reader, "name"u8))
             {
-                if (ReadText(ref reader, $"inputs[{position}].name", out name) is { } wrong) return wrong;
+                // Mostly inputs come in the order of the model; then no text is made.
+                var likely = position < tensors.Session.Inputs.Count ? tensors.Session.Inputs[position].Name : "";
+                if (ReadText(ref reader, "inputs", position, "name", likely, out name) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "datatype"u8))
             {
-                if (ReadText(ref reader, $"inputs[{position}].datatype", out datatype) is { } wrong) return wrong;
+                if (ReadText(ref reader, "inputs", position, "datatype", "FP32", out datatype) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "shape"u8))
             {
-                if (ReadShape(ref reader, position, out shape) is { } wrong) return wrong;
+                if (ReadShape(ref reader, position, out rank) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "parameters"u8))
             {
-                if (ReadInputParameters(ref reader, name is null ? $"inputs[{position}]" : $"input '{JsonText.Shorten(name)}'", out binarySize) is { } wrong) return wrong;
+                if (ReadInputParameters(ref reader, new Where("input", position, name), out binarySize) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "data"u8))
             {
@@ -286,11 +299,11 @@ internal sealed class InferRequest(InferTensors tensors)
                 if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].data {JsonText.Describe(ref reader)}, expected a list");
                 if (hasData) return OpenInferenceProblems.Invalid($"inputs[{position}].data is there twice");
                 hasData = true;
-                if (name is not null && datatype is not null && shape is not null)
+                if (name is not null && datatype is not null && rank >= 0)
                 {
                     // What follows cannot change where the data goes, so it is read at once.
-                    if (Allocate(name, datatype, shape, out index) is { } wrong) return wrong;
-                    if (TensorData.Read(ref reader, name, tensors.Inputs[index]) is { } bad) return bad;
+                    if (Allocate(name, datatype, _shape.AsSpan(0, rank), out index) is { } wrong) return wrong;
+                    if (TensorData.Read(ref reader, name, tensors.Call.Inputs[index]) is { } bad) return bad;
                     continue;
                 }
                 data = reader;
@@ -303,7 +316,8 @@ internal sealed class InferRequest(InferTensors tensors)
         }
         if (name is null) return OpenInferenceProblems.Invalid($"inputs[{position}] has no 'name'");
         if (datatype is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'datatype'");
-        if (shape is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
+        if (rank < 0) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
+        ReadOnlySpan<long> shape = _shape.AsSpan(0, rank);
         if (binarySize is { } size)
         {
             return hasData
@@ -312,10 +326,10 @@ internal sealed class InferRequest(InferTensors tensors)
         }
         if (!hasData) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'data' and no 'binary_data_size'");
         if (index >= 0) return tensors.Session.Inputs[index].Name == name ? null : OpenInferenceProblems.Invalid($"inputs[{position}].name is there twice");
-        return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, tensors.Inputs[index]);
+        return Allocate(name, datatype, shape, out index) ?? TensorData.Read(ref data, name, tensors.Call.Inputs[index]);
     }
 
-    private Problem? ReadBinary(string name, string datatype, long[] shape, long size)
+    private Problem? ReadBinary(string name, string datatype, ReadOnlySpan<long> shape, long size)
     {
         if (!_hasBinary)
         {
@@ -330,13 +344,13 @@ internal sealed class InferRequest(InferTensors tensors)
         return RawTensor.Read(raw, tensors, index, count, shape);
     }
 
-    private Problem? Allocate(string name, string datatype, long[] shape, out int index)
+    private Problem? Allocate(string name, string datatype, ReadOnlySpan<long> shape, out int index)
     {
         if (tensors.CheckInput(name, datatype, shape, out index, out var count) is { } problem) return problem;
         if (tensors.Session.Inputs[index].Type is TensorElementType.Float16 or TensorElementType.BFloat16)
             return OpenInferenceProblems.NotInJson(tensors.Session.Inputs[index].Type, $"input '{name}'");
         if (count > _elementsMax)
-            return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape)}] of {count} elements, more than the request body holds");
+            return OpenInferenceProblems.Invalid($"input '{name}' has the shape [{string.Join(',', shape.ToArray())}] of {count} elements, more than the request body holds");
         tensors.Allocate(index, shape);
         return null;
     }
@@ -355,11 +369,12 @@ internal sealed class InferRequest(InferTensors tensors)
             {
                 if (JsonText.Is(ref reader, "name"u8))
                 {
-                    if (ReadText(ref reader, $"outputs[{i}].name", out name) is { } wrong) return wrong;
+                    var likely = i < tensors.Session.Outputs.Count ? tensors.Session.Outputs[i].Name : "";
+                    if (ReadText(ref reader, "outputs", i, "name", likely, out name) is { } wrong) return wrong;
                 }
                 else if (JsonText.Is(ref reader, "parameters"u8))
                 {
-                    if (ReadOutputParameters(ref reader, name is null ? $"outputs[{i}]" : $"output '{JsonText.Shorten(name)}'", out isBinary, out classes) is { } wrong) return wrong;
+                    if (ReadOutputParameters(ref reader, new Where("output", i, name), out isBinary, out classes) is { } wrong) return wrong;
                 }
                 else
                 {
@@ -368,35 +383,35 @@ internal sealed class InferRequest(InferTensors tensors)
             }
             if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
             if (tensors.AskFor(name, classes) is { } problem) return problem;
-            (_isBinary ??= []).Add(isBinary);
+            _isBinary.Add(isBinary);
         }
         return null;
     }
 
-    private static Problem? ReadText(ref Utf8JsonReader reader, string where, out string? text)
+    /// <param name="likely">What it probably is: then that text is given, and no new one made.</param>
+    private static Problem? ReadText(ref Utf8JsonReader reader, string list, int position, string field, string likely, out string? text)
     {
         text = null;
         reader.Read();
-        if (reader.TokenType != JsonTokenType.String) return OpenInferenceProblems.Invalid($"{where} {JsonText.Describe(ref reader)}, expected a string");
-        text = ReadString(ref reader);
-        return text is null ? OpenInferenceProblems.Invalid($"{where} is not valid Unicode text") : null;
+        if (reader.TokenType != JsonTokenType.String) return OpenInferenceProblems.Invalid($"{list}[{position}].{field} {JsonText.Describe(ref reader)}, expected a string");
+        text = !reader.ValueIsEscaped && reader.ValueTextEquals(likely) ? likely : ReadString(ref reader);
+        return text is null ? OpenInferenceProblems.Invalid($"{list}[{position}].{field} is not valid Unicode text") : null;
     }
 
-    private static Problem? ReadShape(ref Utf8JsonReader reader, int position, out long[]? shape)
+    private Problem? ReadShape(ref Utf8JsonReader reader, int position, out int rank)
     {
-        shape = null;
+        rank = -1;
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartArray) return OpenInferenceProblems.Invalid($"inputs[{position}].shape {JsonText.Describe(ref reader)}, expected a list of numbers");
-        Span<long> dimensions = stackalloc long[InferTensors.RankMax];
-        var rank = 0;
+        var read = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out var dimension))
-                return OpenInferenceProblems.Invalid($"inputs[{position}].shape[{rank}] {JsonText.Describe(ref reader)}, expected a whole number");
-            if (rank == InferTensors.RankMax) return OpenInferenceProblems.Invalid($"inputs[{position}].shape has more than {InferTensors.RankMax.ToString(CultureInfo.InvariantCulture)} dimensions");
-            dimensions[rank++] = dimension;
+                return OpenInferenceProblems.Invalid($"inputs[{position}].shape[{read}] {JsonText.Describe(ref reader)}, expected a whole number");
+            if (read == InferTensors.RankMax) return OpenInferenceProblems.Invalid($"inputs[{position}].shape has more than {InferTensors.RankMax.ToString(CultureInfo.InvariantCulture)} dimensions");
+            _shape[read++] = dimension;
         }
-        shape = dimensions[..rank].ToArray();
+        rank = read;
         return null;
     }
 
@@ -417,5 +432,14 @@ internal sealed class InferRequest(InferTensors tensors)
             // The reader checks escapes and bytes only when the text is asked for.
             return null;
         }
+    }
+
+    /// <summary>A part of the request, for messages; text is made of it only for one.</summary>
+    private readonly record struct Where(string Kind, int Position, string? Name)
+    {
+        public static Where Request => new("request", -1, null);
+
+        public override string ToString() =>
+            Position < 0 ? Kind : Name is null ? $"{Kind}s[{Position}]" : $"{Kind} '{JsonText.Shorten(Name)}'";
     }
 }

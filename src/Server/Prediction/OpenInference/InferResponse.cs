@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Text.Json;
 using Atoll.Platform.Http;
 using Atoll.Serving.Onnx;
 using Route = Atoll.Deployments.Route;
@@ -7,48 +8,21 @@ using Route = Atoll.Deployments.Route;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>The answer to an infer request: JSON, then the tensors that were asked for in binary.</summary>
-internal sealed class InferResponse : IDisposable
+/// <remarks>Used again for other requests, together with their tensors.</remarks>
+internal sealed class InferResponse(InferRequest request, InferTensors tensors, PooledBuffer buffer, Utf8JsonWriter json)
 {
-    private readonly OnnxTensor[] _outputs;
     private readonly List<RawOutput> _raw = [];
-    private readonly PooledBuffer _json;
 
-    private InferResponse(OnnxTensor[] outputs, PooledBuffer json)
-    {
-        _outputs = outputs;
-        _json = json;
-    }
-
-    /// <summary>Writes the JSON; or says why an output has none.</summary>
-    /// <param name="outputs">All that the model gave; they are disposed with the response, or when there is none.</param>
-    /// <param name="work">Holds the JSON until the response is sent.</param>
-    public static Outcome<InferResponse> Make(Route route, InferRequest request, InferTensors tensors, OnnxTensor[] outputs, PredictionWork work)
-    {
-        var response = new InferResponse(outputs, work.Answer);
-        Problem? problem = null;
-        try
-        {
-            problem = response.WriteJson(route, request, tensors, work);
-            return problem is null ? response : problem;
-        }
-        catch
-        {
-            response.Dispose();
-            throw;
-        }
-        finally
-        {
-            if (problem is not null) response.Dispose();
-        }
-    }
+    /// <summary>It is JSON only.</summary>
+    public bool IsJson => _raw.Count == 0;
 
     /// <summary>Sends it, in the encoding that the client wants.</summary>
     public async Task SendAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var length = (long)_json.Length;
+        var length = (long)buffer.Length;
         foreach (var raw in _raw) length += raw.Size;
         context.Response.ContentType = _raw.Count == 0 ? "application/json" : "application/octet-stream";
-        if (_raw.Count > 0) context.Response.Headers[BodyEncoding.HeaderLength] = _json.Length.ToString(CultureInfo.InvariantCulture);
+        if (_raw.Count > 0) context.Response.Headers[BodyEncoding.HeaderLength] = buffer.Length.ToString(CultureInfo.InvariantCulture);
         if (BodyEncoding.Choose(context.Request, length) is not { } encoding)
         {
             context.Response.ContentLength = length;
@@ -62,33 +36,35 @@ internal sealed class InferResponse : IDisposable
         await writer.CompleteAsync();
     }
 
-    public void Dispose()
+    /// <summary>Forgets it.</summary>
+    public void Clear()
     {
         foreach (var raw in _raw) raw.Dispose();
-        foreach (var output in _outputs) output.Dispose();
+        _raw.Clear();
+        buffer.Clear();
     }
 
     private async ValueTask WriteAsync(PipeWriter writer, CancellationToken cancellationToken)
     {
-        await writer.WriteAsync(_json.Written, cancellationToken);
+        await writer.WriteAsync(buffer.Written, cancellationToken);
         foreach (var raw in _raw) await raw.WriteAsync(writer, cancellationToken);
     }
 
-    private Problem? WriteJson(Route route, InferRequest request, InferTensors tensors, PredictionWork work)
+    /// <summary>Writes the JSON; or says why an output has none.</summary>
+    public Problem? Write(Route route)
     {
-        var json = work.Json;
-        json.Reset(_json);
+        json.Reset(buffer);
         json.WriteStartObject();
         if (request.Id is not null) json.WriteString("id"u8, request.Id);
         json.WriteString("model_name"u8, route.Endpoint);
-        json.WriteString("model_version"u8, route.Version.ToString(CultureInfo.InvariantCulture));
+        json.WriteString("model_version"u8, route.VersionText);
         json.WriteStartArray("outputs"u8);
-        var count = tensors.Outputs?.Count ?? _outputs.Length;
+        var count = tensors.OutputCount;
         for (var i = 0; i < count; i++)
         {
-            var index = tensors.Outputs is { } asked ? asked[i] : i;
+            var index = tensors.OutputAt(i);
             var name = tensors.Session.Outputs[index].Name;
-            var output = _outputs[index];
+            var output = tensors.Call.Outputs[index];
             json.WriteStartObject();
             json.WriteString("name"u8, name);
             json.WriteString("datatype"u8, Datatypes.NameOf(output.ElementType));
@@ -108,7 +84,7 @@ internal sealed class InferResponse : IDisposable
                 json.WritePropertyName("data"u8);
                 if (!TensorData.TryWrite(json, output))
                 {
-                    _json.Clear();
+                    buffer.Clear();
                     return output.ElementType is TensorElementType.Float16 or TensorElementType.BFloat16
                         ? OpenInferenceProblems.NotInJson(output.ElementType, $"output '{name}'")
                         : OpenInferenceProblems.Invalid(

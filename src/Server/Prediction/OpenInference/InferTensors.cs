@@ -4,42 +4,55 @@ using Atoll.Serving.Onnx;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>The inputs of one infer request and the outputs it asks for, checked against the model whatever the protocol was.</summary>
-internal sealed class InferTensors(string model, OnnxSession session) : IDisposable
+/// <remarks>Used again for other requests; between <see cref="Begin"/> and <see cref="Dispose"/> it is one request's.</remarks>
+internal sealed class InferTensors : IDisposable
 {
     /// <summary>More dimensions than any model has.</summary>
     public const int RankMax = 16;
 
     private const int NamesShown = 20;
 
-    private readonly OnnxTensor?[] _inputs = new OnnxTensor?[session.Inputs.Count];
-    private List<int>? _outputs;
-    private List<int>? _classes;
+    private readonly List<int> _outputs = [];
+    private readonly List<int> _classes = [];
+    private OnnxCall? _call;
 
-    public string Model => model;
+    public string Model { get; private set; } = "";
 
     /// <summary>The names of the classes, for outputs with an element for each.</summary>
-    public IReadOnlyList<string> Labels { get; init; } = [];
+    public IReadOnlyList<string> Labels { get; private set; } = [];
 
-    public OnnxSession Session => session;
+    public OnnxSession Session => Call.Session;
 
-    /// <summary>In the order of the model's inputs; complete after <see cref="CheckComplete"/>.</summary>
-    public OnnxTensor[] Inputs => _inputs!;
+    /// <summary>The memory of the request, which the model runs on.</summary>
+    public OnnxCall Call => _call ?? throw new ObjectDisposedException(nameof(InferTensors));
 
-    /// <summary>Positions of the outputs that were asked for, in the order of the request; null for all.</summary>
-    public IReadOnlyList<int>? Outputs => _outputs;
+    /// <summary>Outputs in the answer.</summary>
+    public int OutputCount => _outputs.Count > 0 ? _outputs.Count : Session.Outputs.Count;
+
+    /// <summary>Begins a request.</summary>
+    public InferTensors Begin(string model, OnnxSession session, IReadOnlyList<string>? labels = null)
+    {
+        Model = model;
+        Labels = labels ?? [];
+        _call = OnnxCall.Rent(session);
+        return this;
+    }
+
+    /// <summary>The position in the model of an output in the answer: those that were asked for in the order of the request, or all.</summary>
+    public int OutputAt(int position) => _outputs.Count > 0 ? _outputs[position] : position;
 
     /// <summary>Finds the input that a tensor is for; memory is given only when this went well and the data is known to be there.</summary>
     public Problem? CheckInput(string name, string datatype, ReadOnlySpan<long> shape, out int index, out long count)
     {
         count = 0;
-        index = session.IndexOfInput(name);
+        index = Session.IndexOfInput(name);
         if (index < 0)
         {
             return OpenInferenceProblems.Invalid(
-                $"unexpected inference input '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Inputs.Take(NamesShown).Select(input => $"'{input.Name}'"))}");
+                $"unexpected inference input '{JsonText.Shorten(name)}' for model '{Model}'. Expected {string.Join(", ", Session.Inputs.Take(NamesShown).Select(input => $"'{input.Name}'"))}");
         }
-        if (_inputs[index] is not null) return OpenInferenceProblems.Invalid($"input '{name}' already exists in request");
-        var expected = session.Inputs[index];
+        if (Call.Has(index)) return OpenInferenceProblems.Invalid($"input '{name}' already exists in request");
+        var expected = Session.Inputs[index];
         if (Datatypes.Find(datatype) is not { } type)
             return OpenInferenceProblems.Invalid($"input '{name}' has the unknown datatype '{JsonText.Shorten(datatype)}'. Expected {Datatypes.NameOf(expected.Type)}");
         return type != expected.Type
@@ -48,36 +61,33 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
     }
 
     /// <summary>The memory of an input that was checked.</summary>
-    public OnnxTensor Allocate(int index, ReadOnlySpan<long> shape) =>
-        _inputs[index] = OnnxTensor.Allocate(session.Inputs[index].Type, shape);
+    public OnnxTensor Allocate(int index, ReadOnlySpan<long> shape) => Call.Allocate(index, shape);
 
     /// <summary>Adds an output to those that the answer holds.</summary>
     /// <param name="classes">So many of its highest elements as texts, instead of the tensor; 0 for the tensor.</param>
     public Problem? AskFor(string name, int classes = 0)
     {
-        var index = session.IndexOfOutput(name);
+        var index = Session.IndexOfOutput(name);
         if (index < 0)
         {
             return OpenInferenceProblems.Invalid(
-                $"unexpected inference output '{JsonText.Shorten(name)}' for model '{model}'. Expected {string.Join(", ", session.Outputs.Take(NamesShown).Select(output => $"'{output.Name}'"))}");
+                $"unexpected inference output '{JsonText.Shorten(name)}' for model '{Model}'. Expected {string.Join(", ", Session.Outputs.Take(NamesShown).Select(output => $"'{output.Name}'"))}");
         }
-        _outputs ??= [];
         if (_outputs.Contains(index)) return OpenInferenceProblems.Invalid($"output '{name}' already requested");
         _outputs.Add(index);
-        (_classes ??= []).Add(classes);
+        _classes.Add(classes);
         return null;
     }
 
     /// <summary>Puts texts in the place of the outputs that are wanted as classes.</summary>
-    public Problem? Classify(OnnxTensor[] outputs)
+    public Problem? Classify()
     {
-        for (var i = 0; i < (_classes?.Count ?? 0); i++)
+        for (var i = 0; i < _classes.Count; i++)
         {
-            if (_classes![i] == 0) continue;
-            var index = _outputs![i];
-            if (Classification.Make(outputs[index], session.Outputs[index], _classes[i], Labels, out var texts) is { } problem) return problem;
-            outputs[index].Dispose();
-            outputs[index] = texts!;
+            if (_classes[i] == 0) continue;
+            var index = _outputs[i];
+            if (Classification.Make(Call.Outputs[index], Session.Outputs[index], _classes[i], Labels, out var texts) is { } problem) return problem;
+            Call.Replace(index, texts!);
         }
         return null;
     }
@@ -85,19 +95,23 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
     /// <summary>What is missing, or does not go together; null when the model can run.</summary>
     public Problem? CheckComplete()
     {
-        var given = 0;
-        foreach (var input in _inputs) given += input is null ? 0 : 1;
-        if (given < _inputs.Length)
-        {
-            var missing = session.Inputs.Where((_, i) => _inputs[i] is null).Take(NamesShown).Select(input => $"'{input.Name}'");
-            return OpenInferenceProblems.Invalid($"expected {_inputs.Length} inputs but got {given} inputs for model '{model}'. Missing {string.Join(", ", missing)}");
-        }
-        return CheckFreeDimensions();
+        var (given, all) = (0, Session.Inputs.Count);
+        for (var i = 0; i < all; i++) given += Call.Has(i) ? 1 : 0;
+        return given < all ? Missing(given, all) : CheckFreeDimensions();
     }
 
     public void Dispose()
     {
-        foreach (var input in _inputs) input?.Dispose();
+        _outputs.Clear();
+        _classes.Clear();
+        _call?.Dispose();
+        _call = null;
+    }
+
+    private Problem Missing(int given, int all)
+    {
+        var missing = Session.Inputs.Where((_, i) => !Call.Has(i)).Take(NamesShown).Select(input => $"'{input.Name}'");
+        return OpenInferenceProblems.Invalid($"expected {all} inputs but got {given} inputs for model '{Model}'. Missing {string.Join(", ", missing)}");
     }
 
     private Problem? CheckShape(string name, ReadOnlySpan<long> shape, OnnxValueInfo expected, out long count)
@@ -114,27 +128,40 @@ internal sealed class InferTensors(string model, OnnxSession session) : IDisposa
         for (var i = 0; fits && expected.HasShape && i < shape.Length; i++) fits = expected.Shape[i] < 0 || expected.Shape[i] == shape[i];
         return fits
             ? null
-            : OpenInferenceProblems.Invalid($"unexpected shape for input '{name}' for model '{model}'. Expected [{Join(expected.Shape)}], got [{Join(shape)}]");
+            : OpenInferenceProblems.Invalid($"unexpected shape for input '{name}' for model '{Model}'. Expected [{Join(expected.Shape)}], got [{Join(shape)}]");
     }
 
     // Dimensions of one name, such as the number of samples, are equal in all inputs; the model relies on it.
     private Problem? CheckFreeDimensions()
     {
-        Dictionary<string, (string Input, long Size)>? sizes = null;
-        for (var i = 0; i < _inputs.Length && _inputs.Length > 1; i++)
+        var inputs = Session.Inputs;
+        for (var i = 0; i < inputs.Count; i++)
         {
-            var info = session.Inputs[i];
-            for (var d = 0; d < info.DimensionNames.Count; d++)
+            for (var d = 0; d < inputs[i].DimensionNames.Count; d++)
             {
-                if (info.DimensionNames[d].Length == 0) continue;
-                sizes ??= [];
-                var size = _inputs[i]!.Shape[d];
-                if (sizes.TryAdd(info.DimensionNames[d], (info.Name, size)) || sizes[info.DimensionNames[d]] is var (input, other) && other == size) continue;
+                var name = inputs[i].DimensionNames[d];
+                if (name.Length == 0 || !TryFindFirst(name, i, d, out var first, out var other)) continue;
+                var (size, expected) = (Call.Inputs[i].Shape[d], Call.Inputs[first].Shape[other]);
+                if (size == expected) continue;
                 return OpenInferenceProblems.Invalid(
-                    $"input '{info.Name}' has {size} in dimension {d} where input '{input}' has {other}; both are '{info.DimensionNames[d]}' for model '{model}'");
+                    $"input '{inputs[i].Name}' has {size} in dimension {d} where input '{inputs[first].Name}' has {expected}; both are '{name}' for model '{Model}'");
             }
         }
         return null;
+    }
+
+    /// <summary>Finds a dimension of this name before that one; mostly the first of all has it.</summary>
+    private bool TryFindFirst(string name, int beforeInput, int beforeDimension, out int input, out int dimension)
+    {
+        dimension = 0;
+        for (input = 0; input <= beforeInput; input++)
+        {
+            var names = Session.Inputs[input].DimensionNames;
+            var end = input < beforeInput ? names.Count : beforeDimension;
+            for (dimension = 0; dimension < end; dimension++)
+                if (names[dimension] == name) return true;
+        }
+        return false;
     }
 
     private static string Join(ReadOnlySpan<long> shape) => string.Join(',', shape.ToArray());

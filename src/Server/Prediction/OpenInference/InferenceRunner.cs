@@ -44,9 +44,9 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         }
     }
 
-    /// <summary>Runs the model when its turn has come; all its outputs, for the caller to dispose.</summary>
+    /// <summary>Runs the model when its turn has come; null when that went well.</summary>
     /// <param name="timeout">How long the caller waits for its turn and the run; null for as long as it takes.</param>
-    public async ValueTask<Outcome<OnnxTensor[]>> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken)
+    public async ValueTask<Problem?> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken)
     {
         if (timeout is not { } most) return await RunInTimeAsync(tenantId, tensors, Timeout.InfiniteTimeSpan, cancellationToken);
         using var deadline = new CancellationTokenSource(most, clock);
@@ -62,14 +62,11 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
     }
 
     /// <summary>The same for a caller whose token is cancelled when the time is over; refused at once when it would be in vain.</summary>
-    public async ValueTask<Outcome<OnnxTensor[]>> RunInTimeAsync(string tenantId, InferTensors tensors, TimeSpan timeout, CancellationToken cancellationToken)
+    public async ValueTask<Problem?> RunInTimeAsync(string tenantId, InferTensors tensors, TimeSpan timeout, CancellationToken cancellationToken)
     {
         try
         {
-            var (outputs, problem) = await runner.RunAsync(tenantId, tensors.Session, tensors.Inputs, timeout, cancellationToken);
-            if (outputs is null || tensors.Classify(outputs) is not { } unclassified) return new Outcome<OnnxTensor[]>(outputs, problem);
-            foreach (var output in outputs) output.Dispose();
-            return unclassified;
+            return await runner.RunAsync(tenantId, tensors.Call, timeout, cancellationToken) ?? tensors.Classify();
         }
         catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
         {

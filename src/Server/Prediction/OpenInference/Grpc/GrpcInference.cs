@@ -75,11 +75,18 @@ internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, 
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
         if (full is not null) return full;
         using var leased = lease;
-        using var tensors = new InferTensors(route.Endpoint, lease.Session);
-        if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
-        var (outputs, failure) = await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken);
-        if (outputs is null) return failure!;
-        return new InferAnswer(route.Endpoint, route.Version.ToString(CultureInfo.InvariantCulture), request.Id, tensors, outputs) { IsFinalOfStream = isStream };
+        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session);
+        InferAnswer? answer = null;
+        try
+        {
+            if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
+            if (await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken) is { } failure) return failure;
+            return answer = new InferAnswer(route.Endpoint, route.VersionText, request.Id, tensors) { IsFinalOfStream = isStream };
+        }
+        finally
+        {
+            if (answer is null) tensors.Dispose();
+        }
     }
 
     private static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;

@@ -12,21 +12,21 @@ internal sealed class InferAnswer : IDisposable
     // One entry {key: "triton_final_response", value: {bool_param: true}} of the map in field 4.
     private static readonly byte[] FinalParameter = [0x22, 27, 0x0A, 21, .. "triton_final_response"u8, 0x12, 2, 0x08, 1];
 
-    private readonly OnnxTensor[] _all;
+    private readonly InferTensors _tensors;
     private readonly List<Output> _outputs;
 
-    /// <param name="outputs">All that the model gave; they are disposed with the answer.</param>
-    public InferAnswer(string model, string version, string id, InferTensors tensors, OnnxTensor[] outputs)
+    /// <param name="tensors">After the run; they are disposed with the answer.</param>
+    public InferAnswer(string model, string version, string id, InferTensors tensors)
     {
         Model = model;
         Version = version;
         Id = id;
-        _all = outputs;
-        _outputs = new List<Output>(tensors.Outputs?.Count ?? outputs.Length);
+        _tensors = tensors;
+        _outputs = new List<Output>(tensors.OutputCount);
         for (var i = 0; i < _outputs.Capacity; i++)
         {
-            var index = tensors.Outputs is { } asked ? asked[i] : i;
-            _outputs.Add(new Output(tensors.Session.Outputs[index].Name, outputs[index]));
+            var index = tensors.OutputAt(i);
+            _outputs.Add(new Output(tensors.Session.Outputs[index].Name, tensors.Call.Outputs[index]));
         }
     }
 
@@ -67,7 +67,7 @@ internal sealed class InferAnswer : IDisposable
     public void Dispose()
     {
         foreach (var output in _outputs) output.Dispose();
-        foreach (var tensor in _all) tensor.Dispose();
+        _tensors.Dispose();
     }
 
     /// <summary>One tensor of the answer.</summary>
