@@ -169,7 +169,11 @@ internal sealed partial class AtollServer : IAsyncDisposable
         {
             kestrel.Limits.MaxRequestBodySize = options.RequestBytesMax;
             kestrel.AddServerHeader = false;
-            kestrel.ConfigureEndpointDefaults(CleartextHttp2.Use);
+            kestrel.ConfigureEndpointDefaults(listen =>
+            {
+                CleartextHttp2.Use(listen);
+                ConnectionMemory.Use(listen);
+            });
         });
         builder.Services.Configure<HostOptions>(host =>
         {
@@ -211,6 +215,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         app.UseTrustedProxies(options.TrustedProxies);
         app.UseMiddleware<FailedRequestLog>();
         app.UseExceptionHandler();
+        app.UseMiddleware<ExpressLane>();
         app.UseStatusCodePages(EmptyAnswers.WriteAsync);
         app.Use(NamedTenant.TakeAsync);
         app.UseRouting();

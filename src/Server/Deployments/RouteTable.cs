@@ -35,6 +35,10 @@ internal sealed class RouteTable : ITenantMemory
             : ReadAsync(routes, tenantId, endpoint, selector, cancellationToken);
     }
 
+    /// <summary>The route if it is in memory.</summary>
+    public Route? FindKnown(string tenantId, string endpoint, string? selector) =>
+        _tenants.TryGetValue(tenantId, out var routes) && routes.Known.TryGetValue(new RouteKey(endpoint, selector), out var known) ? known : null;
+
     /// <summary>Whether the version of a route was deleted after the route was found.</summary>
     public async Task<bool> IsGoneAsync(Route route, CancellationToken cancellationToken)
     {

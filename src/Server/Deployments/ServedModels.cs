@@ -41,13 +41,16 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
     /// <exception cref="ModelCacheFullException">There is no room for it now.</exception>
     public ValueTask<ModelLease> GetAsync(Route route, CancellationToken cancellationToken) =>
-        _cache.TryGet(new ModelKey(route.TenantId, route.ServingDigest), out var lease)
+        TryGet(route, out var lease)
             ? ValueTask.FromResult(lease)
             : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: true, cancellationToken);
 
     /// <summary>The same for the platform's own sake: requests come first.</summary>
     public ValueTask<ModelLease> GetForPinAsync(Route route, CancellationToken cancellationToken) =>
         LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: false, cancellationToken);
+
+    /// <summary>Leases the version that a route leads to if it is in memory.</summary>
+    public bool TryGet(Route route, out ModelLease lease) => _cache.TryGet(new ModelKey(route.TenantId, route.ServingDigest), out lease);
 
     /// <summary>Leases a version if it is in memory, for a look at it.</summary>
     /// <param name="digest">Of its serving form.</param>

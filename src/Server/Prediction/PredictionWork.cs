@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Atoll.Prediction.OpenInference;
+using Atoll.Prediction.OpenInference.Grpc;
 using Microsoft.Extensions.ObjectPool;
 
 namespace Atoll.Prediction;
@@ -21,6 +22,11 @@ internal sealed class PredictionWork
     public InferRequest InferRequest { get; }
 
     public InferResponse InferResponse { get; }
+
+    /// <summary>The same over gRPC.</summary>
+    public InferMessage InferMessage { get; } = new();
+
+    public InferAnswer InferAnswer { get; } = new();
 
     /// <summary>How many labels the caller asks for; null for as many as one wants to see.</summary>
     public int? Top { get; set; }
@@ -54,6 +60,8 @@ internal sealed class PredictionWork
         {
             work.Samples.Trim();
             work.InferResponse.Clear();
+            work.InferAnswer.Dispose();
+            work.InferMessage.Clear();
             work.Tensors.Dispose();
             work.Answer.Clear();
             work.Top = null;

@@ -3,6 +3,7 @@ using System.Collections.Frozen;
 using System.Security.Cryptography;
 using System.Text;
 using Atoll.Platform.Database;
+using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Microsoft.EntityFrameworkCore;
 
@@ -10,7 +11,7 @@ namespace Atoll.Tenancy;
 
 /// <summary>Finds the caller behind a credential. Known credentials are answered from memory, without the database.</summary>
 /// <remarks>Whoever changes principals, grants or keys calls <see cref="Forget"/>, so a revoked key stops at once.</remarks>
-internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider clock)
+internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider clock) : IRememberedCallers
 {
     private const int KnownMax = 100_000;
 
@@ -22,6 +23,23 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
     /// <summary>The caller whose key or token was looked up before; never asks the database.</summary>
     public Caller? FindRemembered(string credential) =>
         _known.TryGetValue(CredentialHash.Of(credential), out var known) && known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? known.Caller : null;
+
+    /// <remarks>A client mostly sends the same header again on its connection: then it is compared, and not hashed.</remarks>
+    public Caller? Find(HttpContext context)
+    {
+        var header = context.Request.Headers.Authorization;
+        if (header is not [{ Length: > 0 } text]) return null;
+        var memory = ConnectionMemory.Of(context);
+        var known = _known;
+        if (memory?.Credential is LastCredential last && last.Among == known && last.Header == text)
+            return last.Known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? last.Known.Caller : null;
+        if (!text.StartsWith(CallerCheck.Scheme, StringComparison.OrdinalIgnoreCase)) return null;
+        if (!known.TryGetValue(CredentialHash.Of(text.AsSpan(CallerCheck.Scheme.Length).Trim()), out var found)) return null;
+        if (memory is not null) memory.Credential = new LastCredential(text, known, found);
+        return found.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? found.Caller : null;
+    }
+
+    Caller? IRememberedCallers.Find(HttpContext context) => context.Request.Headers.ContainsKey(NamedTenant.Header) ? null : Find(context);
 
     /// <summary>Whether this was good when it was last looked up; then it is worth another look, however many others are wrong.</summary>
     public bool WasGood(string credential) => _good.ContainsKey(CredentialHash.Of(credential));
@@ -109,10 +127,13 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
 
     private sealed record Known(Caller Caller, DateTime ExpiresUtc);
 
+    /// <summary>A connection's last header and whose it was, while the callers are among those that are remembered.</summary>
+    private sealed record LastCredential(string Header, ConcurrentDictionary<CredentialHash, Known> Among, Known Known);
+
     /// <summary>SHA-256 of a credential as a value, so that a look-up allocates nothing.</summary>
     private readonly record struct CredentialHash(UInt128 High, UInt128 Low)
     {
-        public static CredentialHash Of(string credential)
+        public static CredentialHash Of(ReadOnlySpan<char> credential)
         {
             Span<byte> text = stackalloc byte[512];
             var bytes = Encoding.UTF8.GetByteCount(credential);

@@ -67,13 +67,13 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
 
     private async ValueTask<(Caller? Caller, Problem? Refusal)> AuthenticateAsync(HttpContext context)
     {
+        if (callers.Find(context) is { } known) return (known, null);
         var header = context.Request.Headers.Authorization.ToString();
         if (header.Length == 0) return (null, HttpProblems.Unauthenticated("The request has no credential."));
         const string Scheme = CallerCheck.Scheme;
         if (header.Trim().Equals(Scheme.Trim(), StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("The credential is empty."));
         if (!header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return (null, HttpProblems.Unauthenticated("Invalid authentication scheme."));
         var credential = header[Scheme.Length..].Trim();
-        if (callers.FindRemembered(credential) is { } remembered) return (remembered, null);
 
         // Only credentials that never worked are refused unread, so a guesser cannot lock out its neighbours.
         var address = context.Connection.RemoteIpAddress;

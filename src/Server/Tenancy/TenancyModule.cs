@@ -14,6 +14,7 @@ internal static class TenancyModule
     {
         services.AddSettings<TenancyOptions>("Tenancy");
         services.AddSingleton<CallerDirectory>();
+        services.AddSingleton<IRememberedCallers>(provider => provider.GetRequiredService<CallerDirectory>());
         services.AddSingleton<AccessTokens>();
         services.AddSingleton<CallerCheck>();
         services.AddSingleton<ICallerCheck>(provider => provider.GetRequiredService<CallerCheck>());

@@ -121,7 +121,7 @@ public sealed class InferMessageTests : IDisposable
             for (var t = 0; t < Types.Length; t++) _ = tensors.Allocate(t, [rows, 2]);
             tensors.Call.Run();
             for (var t = 0; t < Types.Length; t++) tensors.Call.Replace(t, outputs[t]);
-            using var answer = new InferAnswer("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors) { IsFinalOfStream = i % 3 == 0 };
+            using var answer = new InferAnswer { IsFinalOfStream = i % 3 == 0 }.Begin("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors);
             var bytes = new ArrayBufferWriter<byte>();
             answer.WriteTo(bytes);
             Assert.Equal(bytes.WrittenCount, answer.Size());

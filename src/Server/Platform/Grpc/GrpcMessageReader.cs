@@ -17,8 +17,6 @@ internal interface IAsyncStreamReader<out T>
 /// <summary>Takes messages out of a request body: a flag, four bytes of length, and the message.</summary>
 internal sealed class GrpcMessageReader<T>(PipeReader body, Deserializer<T> deserialize, string? encoding, long bytesMax) : IAsyncStreamReader<T>, IDisposable
 {
-    private const int HeaderBytes = 5;
-
     private SequencePosition? _end;
     private byte[]? _rented;
 
@@ -43,7 +41,7 @@ internal sealed class GrpcMessageReader<T>(PipeReader body, Deserializer<T> dese
         {
             var result = await body.ReadAsync(cancellationToken);
             var buffer = result.Buffer;
-            if (Measure(buffer) is { } length && buffer.Length > HeaderBytes + length) throw GrpcFailures.SecondMessage();
+            if (Measure(buffer) is { } length && buffer.Length > GrpcFrame.HeaderBytes + length) throw GrpcFailures.SecondMessage();
             if (result.IsCompleted)
             {
                 if (buffer.IsEmpty) throw GrpcFailures.NoMessage();
@@ -66,9 +64,9 @@ internal sealed class GrpcMessageReader<T>(PipeReader body, Deserializer<T> dese
     /// <summary>The length of the first message, once its header is there. What is too large is refused unread.</summary>
     private long? Measure(in ReadOnlySequence<byte> buffer)
     {
-        if (buffer.Length < HeaderBytes) return null;
-        Span<byte> header = stackalloc byte[HeaderBytes];
-        buffer.Slice(0, HeaderBytes).CopyTo(header);
+        if (buffer.Length < GrpcFrame.HeaderBytes) return null;
+        Span<byte> header = stackalloc byte[GrpcFrame.HeaderBytes];
+        buffer.Slice(0, GrpcFrame.HeaderBytes).CopyTo(header);
         if (header[0] > 1) throw GrpcFailures.UnknownFlag(header[0]);
         var length = BinaryPrimitives.ReadUInt32BigEndian(header[1..]);
         return length > bytesMax ? throw GrpcFailures.TooLarge(bytesMax) : length;
@@ -76,8 +74,8 @@ internal sealed class GrpcMessageReader<T>(PipeReader body, Deserializer<T> dese
 
     private bool TryTake(in ReadOnlySequence<byte> buffer)
     {
-        if (Measure(buffer) is not { } length || buffer.Length < HeaderBytes + length) return false;
-        var payload = buffer.Slice(HeaderBytes, length);
+        if (Measure(buffer) is not { } length || buffer.Length < GrpcFrame.HeaderBytes + length) return false;
+        var payload = buffer.Slice(GrpcFrame.HeaderBytes, length);
         _end = payload.End;
         if (buffer.FirstSpan[0] == 1)
         {

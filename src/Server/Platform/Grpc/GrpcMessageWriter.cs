@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Buffers.Binary;
-using System.IO.Pipelines;
 
 namespace Atoll.Platform.Grpc;
 
@@ -14,8 +12,6 @@ internal interface IServerStreamWriter<in T>
 /// <summary>Puts messages into a response body, compressed when the client's are.</summary>
 internal sealed class GrpcMessageWriter<T>(HttpResponse response, Serializer<T> serializer, string? encoding) : IServerStreamWriter<T>
 {
-    private const int HeaderBytes = 5;
-
     // Smaller ones do not become smaller.
     private const int CompressedBytesMin = 512;
 
@@ -31,7 +27,7 @@ internal sealed class GrpcMessageWriter<T>(HttpResponse response, Serializer<T> 
     public void Write(T message)
     {
         var size = serializer.SizeOf(message);
-        if (size > int.MaxValue - HeaderBytes) throw GrpcFailures.AnswerTooLarge(size);
+        if (size > int.MaxValue - GrpcFrame.HeaderBytes) throw GrpcFailures.AnswerTooLarge(size);
         if (!_begun)
         {
             _begun = true;
@@ -41,22 +37,14 @@ internal sealed class GrpcMessageWriter<T>(HttpResponse response, Serializer<T> 
         var body = response.BodyWriter;
         if (encoding is null || size < CompressedBytesMin)
         {
-            WriteHeader(body, 0, (int)size);
+            GrpcFrame.Write(body, isCompressed: false, (int)size);
             serializer.Write(message, body);
             return;
         }
         var plain = new ArrayBufferWriter<byte>((int)size);
         serializer.Write(message, plain);
         var packed = MessageCompression.Compress(encoding, plain.WrittenSpan);
-        WriteHeader(body, 1, packed.Count);
+        GrpcFrame.Write(body, isCompressed: true, packed.Count);
         body.Write(packed.AsSpan());
-    }
-
-    private static void WriteHeader(PipeWriter body, byte flag, int length)
-    {
-        var header = body.GetSpan(HeaderBytes);
-        header[0] = flag;
-        BinaryPrimitives.WriteInt32BigEndian(header[1..], length);
-        body.Advance(HeaderBytes);
     }
 }

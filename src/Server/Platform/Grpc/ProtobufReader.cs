@@ -66,6 +66,16 @@ internal ref struct ProtobufReader(ReadOnlySequence<byte> message)
         return _reader.TryReadExact(length, out var bytes) ? bytes : throw Truncated();
     }
 
+    /// <param name="likely">What the text probably is, in ASCII: then it is given, and no new one made.</param>
+    public string ReadString(string likely)
+    {
+        var before = this;
+        var bytes = ReadBytes();
+        if (bytes.IsSingleSegment && bytes.Length == likely.Length && Ascii.Equals(bytes.FirstSpan, likely)) return likely;
+        this = before;
+        return ReadString();
+    }
+
     public string ReadString()
     {
         try

@@ -21,6 +21,13 @@ internal interface ICallerCheck
     ValueTask<bool> IsStillGoodAsync(HttpContext context, CancellationToken cancellationToken);
 }
 
+/// <summary>Finds callers without the database.</summary>
+internal interface IRememberedCallers
+{
+    /// <summary>The caller of a request whose credential was looked up before and still holds; null for all others, and where a tenant is named beside the credential.</summary>
+    Caller? Find(HttpContext context);
+}
+
 /// <summary>The permission that a route asks for.</summary>
 internal sealed record NeedsPermission(string Permission);
 

@@ -13,9 +13,6 @@ internal sealed class InferResponse(InferRequest request, InferTensors tensors, 
 {
     private readonly List<RawOutput> _raw = [];
 
-    /// <summary>It is JSON only.</summary>
-    public bool IsJson => _raw.Count == 0;
-
     /// <summary>Sends it, in the encoding that the client wants.</summary>
     public async Task SendAsync(HttpContext context, CancellationToken cancellationToken)
     {

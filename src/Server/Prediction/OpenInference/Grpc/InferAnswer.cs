@@ -12,32 +12,30 @@ internal sealed class InferAnswer : IDisposable
     // One entry {key: "triton_final_response", value: {bool_param: true}} of the map in field 4.
     private static readonly byte[] FinalParameter = [0x22, 27, 0x0A, 21, .. "triton_final_response"u8, 0x12, 2, 0x08, 1];
 
-    private readonly InferTensors _tensors;
-    private readonly List<Output> _outputs;
+    private readonly List<Output> _outputs = [];
+    private InferTensors? _tensors;
 
+    public string Model { get; private set; } = "";
+
+    public string Version { get; private set; } = "";
+
+    public string Id { get; private set; } = "";
+
+    /// <summary>Says that no more answers to this request follow, which those of a stream do.</summary>
+    public bool IsFinalOfStream { get; init; }
+
+    /// <summary>Makes it the answer to a request.</summary>
     /// <param name="tensors">After the run; they are disposed with the answer.</param>
-    public InferAnswer(string model, string version, string id, InferTensors tensors)
+    public InferAnswer Begin(string model, string version, string id, InferTensors tensors)
     {
-        Model = model;
-        Version = version;
-        Id = id;
-        _tensors = tensors;
-        _outputs = new List<Output>(tensors.OutputCount);
-        for (var i = 0; i < _outputs.Capacity; i++)
+        (Model, Version, Id, _tensors) = (model, version, id, tensors);
+        for (var i = 0; i < tensors.OutputCount; i++)
         {
             var index = tensors.OutputAt(i);
             _outputs.Add(new Output(tensors.Session.Outputs[index].Name, tensors.Call.Outputs[index]));
         }
+        return this;
     }
-
-    public string Model { get; }
-
-    public string Version { get; }
-
-    public string Id { get; }
-
-    /// <summary>Says that no more answers to this request follow, which those of a stream do.</summary>
-    public bool IsFinalOfStream { get; init; }
 
     public long Size()
     {
@@ -67,11 +65,13 @@ internal sealed class InferAnswer : IDisposable
     public void Dispose()
     {
         foreach (var output in _outputs) output.Dispose();
-        _tensors.Dispose();
+        _outputs.Clear();
+        _tensors?.Dispose();
+        _tensors = null;
     }
 
     /// <summary>One tensor of the answer.</summary>
-    private sealed class Output : IDisposable
+    private readonly struct Output : IDisposable
     {
         private readonly string _name;
         private readonly string _datatype;

@@ -41,8 +41,8 @@ internal static class InferMessageTensors
         var reader = new ProtobufReader(message.Inputs[position]);
         while (reader.Next())
         {
-            if (reader.Is(1, WireType.Bytes)) name = reader.ReadString();
-            else if (reader.Is(2, WireType.Bytes)) datatype = reader.ReadString();
+            if (reader.Is(1, WireType.Bytes)) name = reader.ReadString(position < tensors.Session.Inputs.Count ? tensors.Session.Inputs[position].Name : "");
+            else if (reader.Is(2, WireType.Bytes)) datatype = reader.ReadString("FP32");
             else if (reader.Is(3, WireType.Varint)) Add((long)reader.ReadVarint(), dimensions, ref rank);
             else if (reader.Is(3, WireType.Bytes)) AddAll(reader.ReadBytes(), dimensions, ref rank);
             else if (reader.Is(4, WireType.Bytes) && KeyOf(reader.ReadBytes()) is var key) unsupported ??= key.StartsWith("shared_memory", StringComparison.Ordinal) ? key : null;

@@ -1,0 +1,215 @@
+using System.Buffers;
+using Atoll.Contracts;
+using Atoll.Deployments;
+using Atoll.Platform.Grpc;
+using Atoll.Platform.Http;
+using Atoll.Platform.Security;
+using Atoll.Prediction.OpenInference;
+using Atoll.Prediction.OpenInference.Grpc;
+using Atoll.Serving;
+using Atoll.Serving.Onnx;
+using Microsoft.Extensions.Options;
+using Route = Atoll.Deployments.Route;
+
+namespace Atoll.Prediction;
+
+/// <summary>Answers a prediction at once where everything that it needs is in memory: caller, route, model, and a place to run.</summary>
+/// <remarks>
+/// It answers successes only. Whatever is not as simple as that (an error, a model on disk, a queue, a header that few send) goes the long way through
+/// routes and handlers, from the beginning, and gets its answer there; so nothing here decides what a client is told when something is wrong.
+/// docs/decisions/0009-express-lane.md says what this is worth.
+/// </remarks>
+internal sealed class ExpressLane(
+    RequestDelegate next, IRememberedCallers callers, RouteTable routes, ServedModels models, PredictionRunner runner, IOptions<PredictionOptions> options, TimeProvider clock)
+{
+    private const int BodyBytesMax = 1 << 20;
+    private const string GrpcPath = "/inference.GRPCInferenceService/ModelInfer";
+    private const string InferPrefix = "/v2/models/";
+    private const string InferSuffix = "/infer";
+    private const string PredictPrefix = "/api/v1/endpoints/";
+    private const string PredictSuffix = ":predict";
+
+    // Shorter ones are watched closely, which costs more.
+    private static readonly TimeSpan TimeoutLeast = TimeSpan.FromMilliseconds(100);
+
+    private enum Door
+    {
+        None,
+        Predict,
+        Infer,
+        Grpc,
+    }
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        var address = AddressOf(context);
+        if (address.Door == Door.None || !IsPlain(context.Request, address.Door)) return next(context);
+        return callers.Find(context) is { } caller && caller.Permissions.Contains(Permissions.Predict) ? AnswerAsync(context, address, caller.TenantId) : next(context);
+    }
+
+    private async Task AnswerAsync(HttpContext context, Address address, string tenantId)
+    {
+        var body = context.Request.BodyReader;
+        var read = await body.ReadAsync(CancellationToken.None);
+        while (!read.IsCompleted && read.Buffer.Length <= BodyBytesMax)
+        {
+            body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            read = await body.ReadAsync(CancellationToken.None);
+        }
+        using (var rented = PredictionWork.Rent())
+        {
+            if (read.IsCompleted && TryAnswer(context.Response, address, tenantId, read.Buffer, rented.Work))
+            {
+                body.AdvanceTo(read.Buffer.End);
+                if (address.Door == Door.Infer) await rented.Work.InferResponse.SendAsync(context, CancellationToken.None);
+                return;
+            }
+        }
+
+        // Nothing was taken out of the body, so that it is read again.
+        body.AdvanceTo(read.Buffer.Start);
+        await next(context);
+    }
+
+    private bool TryAnswer(HttpResponse response, Address address, string tenantId, ReadOnlySequence<byte> body, PredictionWork work)
+    {
+        var (model, version) = (address.Model, address.Version);
+        if (address.Door == Door.Grpc && !TryReadGrpc(body, work.InferMessage, out model, out version)) return false;
+        if (routes.FindKnown(tenantId, model, version) is not { } route || !models.TryGet(route, out var lease)) return false;
+        using (lease)
+        {
+            return address.Door switch
+            {
+                Door.Predict => TryPredict(response, route, lease, work, body),
+                Door.Infer => TryInfer(response.HttpContext.Request, route, lease, work, body),
+                _ => TryInferGrpc(response, route, lease, work),
+            };
+        }
+    }
+
+    private bool TryPredict(HttpResponse response, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body)
+    {
+        var plan = SamplePlan.Of(route);
+        if (!plan.CanRead) return false;
+        var reader = new JsonSampleReader(plan, options.Value, ignoreUnknown: false, work.Samples);
+        if (reader.Read(body) is not null) return false;
+        work.Top = reader.Top;
+        if (!runner.TryRunNow(lease.Session, plan, work)) return false;
+        response.ContentType = "application/json";
+        response.ContentLength = work.Answer.Length;
+        response.BodyWriter.Write(work.Answer.Written.Span);
+        return true;
+    }
+
+    private bool TryInfer(HttpRequest request, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body)
+    {
+        var began = clock.GetTimestamp();
+        var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
+        if (Infer.Read(request, body, work.InferRequest) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
+        var input = clock.GetElapsedTime(began);
+        if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
+        began = clock.GetTimestamp();
+        if (tensors.Classify() is not null || work.InferResponse.Write(route) is not null) return false;
+        Count(lease, input, began);
+        return true;
+    }
+
+    private static bool TryReadGrpc(ReadOnlySequence<byte> body, InferMessage message, out string model, out string? version)
+    {
+        (model, version) = ("", null);
+        if (!GrpcFrame.TryUnwrap(body, out var bytes)) return false;
+        try
+        {
+            message.Fill(bytes);
+        }
+        catch (RpcException)
+        {
+            return false;
+        }
+        model = message.ModelName;
+        if (message.ModelVersion.Length > 0) version = message.ModelVersion;
+        return true;
+    }
+
+    private bool TryInferGrpc(HttpResponse response, Route route, in ModelLease lease, PredictionWork work)
+    {
+        var began = clock.GetTimestamp();
+        var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
+        try
+        {
+            if (InferMessageTensors.Read(work.InferMessage, tensors) is not null) return false;
+        }
+        catch (RpcException)
+        {
+            return false;
+        }
+        var input = clock.GetElapsedTime(began);
+        if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
+        began = clock.GetTimestamp();
+        if (tensors.Classify() is not null) return false;
+        var answer = work.InferAnswer.Begin(route.Endpoint, route.VersionText, work.InferMessage.Id, tensors);
+        GrpcFrame.Write(work.Answer, isCompressed: false, checked((int)answer.Size()));
+        answer.WriteTo(work.Answer);
+        response.ContentType = GrpcAnswers.ContentType;
+        response.BodyWriter.Write(work.Answer.Written.Span);
+        GrpcAnswers.Write(response.HttpContext, Status.DefaultSuccess);
+        Count(lease, input, began);
+        return true;
+    }
+
+    private void Count(in ModelLease lease, TimeSpan input, long outputBegan)
+    {
+        var output = clock.GetElapsedTime(outputBegan);
+        var statistics = lease.Session.Statistics;
+        statistics.Add(RunStatistics.Step.ComputeInput, input);
+        statistics.Add(RunStatistics.Step.ComputeOutput, output);
+        statistics.AddTime(RunStatistics.Step.Success, input + output);
+    }
+
+    /// <summary>Nothing about the request asks for more than its answer.</summary>
+    private static bool IsPlain(HttpRequest request, Door door)
+    {
+        var headers = request.Headers;
+        if (request.QueryString.HasValue || request.ContentLength > BodyBytesMax || headers.ContentEncoding.Count > 0
+            || headers.ContainsKey(RepeatableRoutes.Header)) return false;
+        return door switch
+        {
+            Door.Grpc => HttpProtocol.IsHttp2(request.Protocol) && GrpcAnswers.IsGrpc(request)
+                && (headers.GrpcEncoding.Count == 0 || headers.GrpcEncoding == "identity")
+                && (headers.GrpcTimeout.Count == 0 || (GrpcTimeout.TryParse(headers.GrpcTimeout.ToString(), out var timeout) && timeout >= TimeoutLeast)),
+            Door.Predict => request.ContentType == "application/json",
+            _ => request.ContentType is null or "application/json" or "application/octet-stream",
+        };
+    }
+
+    private static Address AddressOf(HttpContext context)
+    {
+        var request = context.Request;
+        if (!HttpMethods.IsPost(request.Method) || request.Path.Value is not { } path) return Address.Other;
+        var memory = ConnectionMemory.Of(context);
+        if (memory?.Address is Address last && last.Path == path) return last;
+        var address = Address.Parse(path);
+        if (memory is not null) memory.Address = address;
+        return address;
+    }
+
+    /// <summary>What a path asks for.</summary>
+    private sealed record Address(string Path, Door Door, string Model, string? Version)
+    {
+        public static readonly Address Other = new("", Door.None, "", null);
+
+        public static Address Parse(string path)
+        {
+            if (path == GrpcPath) return new Address(path, Door.Grpc, "", null);
+            if (Middle(path, PredictPrefix, PredictSuffix) is { } endpoint) return new Address(path, Door.Predict, endpoint, null);
+            return Middle(path, InferPrefix, InferSuffix) is { } model ? new Address(path, Door.Infer, model, null) : new Address(path, Door.None, "", null);
+        }
+
+        private static string? Middle(string path, string prefix, string suffix)
+        {
+            if (path.Length <= prefix.Length + suffix.Length || !path.StartsWith(prefix, StringComparison.Ordinal) || !path.EndsWith(suffix, StringComparison.Ordinal)) return null;
+            var middle = path[prefix.Length..^suffix.Length];
+            return middle.Contains('/', StringComparison.Ordinal) ? null : middle;
+        }
+    }
+}
