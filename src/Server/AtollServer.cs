@@ -205,6 +205,9 @@ internal sealed partial class AtollServer : IAsyncDisposable
         // What stops the start is thrown, and told by whoever started; here it would come with a stack trace before.
         builder.Logging.AddFilter("Microsoft.Extensions.Hosting.Internal.Host", level => starting.IsOver && level >= LogLevel.Warning);
 
+        // Its lines are never wanted, and while it is on every request pays for an activity and a scope.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
+
         // What fails in the database is logged where it is handled.
         builder.Logging.AddFilter("Microsoft.EntityFrameworkCore", LogLevel.None);
         builder.Services.AddOpenApiDocument();

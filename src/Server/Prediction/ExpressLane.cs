@@ -177,10 +177,13 @@ internal sealed class ExpressLane(
             Door.Grpc => HttpProtocol.IsHttp2(request.Protocol) && GrpcAnswers.IsGrpc(request)
                 && (headers.GrpcEncoding.Count == 0 || headers.GrpcEncoding == "identity")
                 && (headers.GrpcTimeout.Count == 0 || (GrpcTimeout.TryParse(headers.GrpcTimeout.ToString(), out var timeout) && timeout >= TimeoutLeast)),
-            Door.Predict => request.ContentType == "application/json",
-            _ => request.ContentType is null or "application/json" or "application/octet-stream",
+            Door.Predict => IsJson(request.ContentType),
+            _ => request.ContentType is null or "application/octet-stream" || IsJson(request.ContentType),
         };
     }
+
+    private static bool IsJson(string? type) =>
+        type is not null && (type.Equals("application/json", StringComparison.OrdinalIgnoreCase) || type.Equals("application/json; charset=utf-8", StringComparison.OrdinalIgnoreCase));
 
     private static Address AddressOf(HttpContext context)
     {

@@ -25,7 +25,7 @@ internal sealed class PredictionOptions
     [Range(1, 1_000_000_000)]
     public long ImagePixelsMax { get; set; } = 50_000_000;
 
-    /// <summary>Predictions that run at the same time; 0 is one for each processor.</summary>
+    /// <summary>Predictions that run at the same time, of which long ones leave one to short ones; 0 is one for each processor and one more.</summary>
     [Range(0, 1024)]
     public int RunsMax { get; set; }
 

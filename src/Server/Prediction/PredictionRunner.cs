@@ -38,6 +38,9 @@ internal sealed class PredictionRunner : IDisposable
     /// <summary>The queue, for those who want to know how it does.</summary>
     public FairQueue Places => _places;
 
+    /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall)"/>.</summary>
+    public StripedCounter AtOnce { get; } = new();
+
     public void Dispose() => _watch.Dispose();
 
     private const int RowsPerRun = 1024;
@@ -167,6 +170,7 @@ internal sealed class PredictionRunner : IDisposable
     {
         var time = _places.Leave(turn);
         if (!isDone) return;
+        AtOnce.Increment();
         session.Statistics.Add(RunStatistics.Step.Queue, TimeSpan.Zero);
         session.Statistics.Add(RunStatistics.Step.Success, time);
         session.Count(time);

@@ -160,10 +160,10 @@ internal sealed unsafe class OnnxSession : IDisposable
     }
 
     /// <summary>The position of an input, or -1.</summary>
-    public int IndexOfInput(string name) => Array.FindIndex(_inputs, input => input.Name == name);
+    public int IndexOfInput(string name) => IndexOf(_inputs, name);
 
     /// <summary>The position of an output, or -1.</summary>
-    public int IndexOfOutput(string name) => Array.FindIndex(_outputs, output => output.Name == name);
+    public int IndexOfOutput(string name) => IndexOf(_outputs, name);
 
     /// <summary>True once <see cref="Dispose"/> was called, even if a run still holds the native session.</summary>
     public bool IsDisposed => Owned.IsRetired;
@@ -299,6 +299,15 @@ internal sealed unsafe class OnnxSession : IDisposable
             if (wanted[i] >= 0 && wanted[i] != given[i]) return false;
         }
         return true;
+    }
+
+    private static int IndexOf(OnnxValueInfo[] values, string name)
+    {
+        for (var i = 0; i < values.Length; i++)
+        {
+            if (values[i].Name == name) return i;
+        }
+        return -1;
     }
 
     private static string NamesOf(OnnxValueInfo[] values)
