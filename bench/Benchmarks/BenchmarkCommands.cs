@@ -53,7 +53,6 @@ internal static class BenchmarkCommands
                 foreach (var (name, run) in Accuracy)
                     if (only is null || only == name) met &= run(arguments);
                 return met ? 0 : 1;
-            case "scratch": return Scratch.Run() ? 0 : 1;
             case "served-accuracy" when arguments["--data"] is not null:
                 return ServedAccuracy.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "cache-budget":

@@ -97,7 +97,7 @@ internal static class PredictOverhead
     }
 
     /// <summary>Reads the body and answers a few bytes: what no server can do without.</summary>
-    internal static async Task<WebApplication> StartEmptyAsync()
+    private static async Task<WebApplication> StartEmptyAsync()
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -113,7 +113,7 @@ internal static class PredictOverhead
         return app;
     }
 
-    internal static async Task RegisterAsync(IServiceProvider services, bool flat = false)
+    private static async Task RegisterAsync(IServiceProvider services)
     {
         const string tenantId = Tenancy.Tenant.PlatformId;
         var clock = services.GetRequiredService<TimeProvider>();
@@ -121,39 +121,27 @@ internal static class PredictOverhead
         await using var scope = services.CreateAsyncScope();
         scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenantId);
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
-        var artifact = await blobs.WriteAsync(tenantId, flat ? Flat() : Model(), CancellationToken.None);
-        var pack = ServingForm.Make(flat ? Flat() : Model(), CancellationToken.None);
+        var artifact = await blobs.WriteAsync(tenantId, Model(), CancellationToken.None);
+        var pack = ServingForm.Make(Model(), CancellationToken.None);
         var serving = await blobs.WriteAsync(tenantId, pack.ToBytes(), CancellationToken.None);
         var report = await blobs.WriteAsync(tenantId, "{}"u8.ToArray(), CancellationToken.None);
         var signature = new ModelSignature
         {
             Task = TaskKinds.Classification,
             SampleType = DatasetTypes.Tabular,
-            Inputs = flat ? [new TensorSpec { Name = "x", Datatype = "FP32", Shape = [-1, Columns] }] : [.. Enumerable.Range(0, Columns).Select(i => new TensorSpec { Name = $"c{i}", Datatype = "FP32", Shape = [-1, 1], ColumnType = ColumnTypes.Number, Example = "1" })],
-            Outputs = [new TensorSpec { Name = "label", Datatype = flat ? "INT64" : "BYTES", Shape = [-1] }, new TensorSpec { Name = "probabilities", Datatype = "FP32", Shape = [-1, 2] }],
+            Inputs = [.. Enumerable.Range(0, Columns).Select(i => new TensorSpec { Name = $"c{i}", Datatype = "FP32", Shape = [-1, 1], ColumnType = ColumnTypes.Number, Example = "1" })],
+            Outputs = [new TensorSpec { Name = "label", Datatype = "BYTES", Shape = [-1] }, new TensorSpec { Name = "probabilities", Datatype = "FP32", Shape = [-1, 2] }],
             Labels = ["no", "yes"],
         };
         var (model, _) = await RegisterModelVersion.RunAsync(
-            new RegisterModelVersion.Registration(flat ? "flat" : "bench", artifact, serving, pack.GraphDigest, report, "logistic regression", signature, new Dictionary<string, double>(), new ModelLineage
+            new RegisterModelVersion.Registration("bench", artifact, serving, pack.GraphDigest, report, "logistic regression", signature, new Dictionary<string, double>(), new ModelLineage
             {
-                Run = flat ? "run_flat" : "run_bench", Dataset = "none", DatasetVersion = 1, DatasetDigest = artifact.Digest, Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any",
+                Run = "run_bench", Dataset = "none", DatasetVersion = 1, DatasetDigest = artifact.Digest, Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any",
             }),
             db, clock, CancellationToken.None);
         await EnsureEndpoint.RunAsync(model, db, clock, CancellationToken.None);
         await db.SaveChangesAsync();
-        services.GetRequiredService<RegistryChanges>().Publish(tenantId, flat ? "flat" : "bench");
-    }
-
-    private static byte[] Flat()
-    {
-        var graph = new OnnxGraphBuilder("flat");
-        var x = graph.Input("x", TensorElementType.Float, "N", Columns);
-        var yes = graph.Node("Sigmoid", [graph.Node("Gemm", [x, graph.Constant("w", Enumerable.Repeat(0.01f, Columns).ToArray(), Columns, 1), graph.Constant("b", [0f], 1)])]);
-        var no = graph.Node("Sub", [graph.Scalar("one", 1f), yes]);
-        var probabilities = graph.Node("Concat", [no, yes], OnnxGraphBuilder.Attribute("axis", 1L));
-        graph.Output("label", graph.Node("ArgMax", [probabilities], OnnxGraphBuilder.Attribute("axis", 1L), OnnxGraphBuilder.Attribute("keepdims", 0L)), TensorElementType.Int64, "N");
-        graph.Output("probabilities", probabilities, TensorElementType.Float, "N", 2);
-        return graph.ToBytes();
+        services.GetRequiredService<RegistryChanges>().Publish(tenantId, "bench");
     }
 
     private static byte[] Model()
