@@ -23,6 +23,8 @@ internal static class BenchmarkCommands
             time and memory of imports as large as they may be; small ones without --full
         onnx-run
             what a run, a session and a hit of the model cache cost
+        peak [--seconds 10] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--in-flight <number>]
+            predictions a second of a server that shares the machine with the load
         predict-overhead
             what a prediction over HTTP costs beside a request that does nothing
         split-models
@@ -69,6 +71,8 @@ internal static class BenchmarkCommands
                 return ImportScale.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
+            case "peak":
+                return Peak.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "predict-overhead":
                 return PredictOverhead.Run() ? 0 : 1;
             case "split-models":
@@ -94,6 +98,12 @@ internal sealed class BenchmarkArguments(string[] args)
 {
     /// <summary>The word behind an option, or null.</summary>
     public string? this[string option] => All(option).FirstOrDefault();
+
+    /// <summary>The number behind an option.</summary>
+    public int Number(string option, int otherwise) => this[option] is { } word ? int.Parse(word, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+
+    /// <summary>Only shows that the benchmark works; bars are not looked at.</summary>
+    public bool IsSmoke => Has("--smoke");
 
     /// <summary>The option was given.</summary>
     public bool Has(string option) => args.Contains(option);

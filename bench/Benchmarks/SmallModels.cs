@@ -1,3 +1,6 @@
+using System.Text.Json.Nodes;
+using Atoll.Cli.Load;
+using Atoll.Contracts;
 using Atoll.Serving.Onnx;
 
 namespace Atoll.Benchmarks;
@@ -17,6 +20,21 @@ internal static class SmallModels
         ("convolutions 28x28, 8 and 16 channels", Convolutions(seed)),
         ("scikit-learn: imputer, scaler, linear regression of 20", Sklearn(seed)),
     ];
+
+    /// <summary>Those that servers are measured with, by the names that they are served under.</summary>
+    public static IReadOnlyList<ServedModel> Served(int seed = 3) =>
+    [
+        new("logistic", "logistic regression", Dense([Features, 1], seed), SignatureOf([-1, Features], [-1, 1])),
+        new("network", "network 20-64-64-1", Dense([Features, 64, 64, 1], seed), SignatureOf([-1, Features], [-1, 1])),
+        new("trees", "100 trees, depth 6", Trees(100, 6, seed), SignatureOf([-1, Features], [-1, 1])),
+        new("convolutions", "convolutions 28x28", Convolutions(seed), SignatureOf([-1, 1, 28, 28], [-1, 10])),
+    ];
+
+    private static ModelSignature SignatureOf(long[] input, long[] output) => new()
+    {
+        Task = TaskKinds.Regression, SampleType = SampleTypes.Tensors,
+        Inputs = [new TensorSpec { Name = "x", Datatype = "FP32", Shape = input }], Outputs = [new TensorSpec { Name = "y", Datatype = "FP32", Shape = output }],
+    };
 
     private static byte[] Dense(int[] sizes, int seed)
     {
@@ -110,4 +128,19 @@ internal static class SmallModels
         graph.Output("y", sum, TensorElementType.Float, "N", 1);
         return graph.ToBytes();
     }
+}
+
+/// <summary>A model as it is registered at a server.</summary>
+/// <param name="Name">Of the endpoint.</param>
+/// <param name="Title">For a table.</param>
+internal sealed record ServedModel(string Name, string Title, byte[] Onnx, ModelSignature Signature)
+{
+    /// <summary>A request for it.</summary>
+    public RequestBody Body(LoadProtocol protocol, int rows) => LoadBody.OfTensors(protocol, LoadBody.FromMetadata(
+        new JsonObject
+        {
+            ["inputs"] = new JsonArray(
+                [.. Signature.Inputs.Select(input => new JsonObject { ["name"] = input.Name, ["datatype"] = input.Datatype, ["shape"] = new JsonArray([.. input.Shape.Select(size => (JsonNode)size)]) })]),
+        },
+        rows));
 }

@@ -13,6 +13,7 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
     public const string DefaultServer = "http://127.0.0.1:8080";
 
     private AtollClient? _client;
+    private (string Server, string Key)? _connection;
 
     public Terminal Terminal => terminal;
 
@@ -25,7 +26,11 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
     public bool IsJson => parsed.GetValue(options.Output) == GlobalOptions.Json;
 
     /// <summary>The server, as options, environment and login say.</summary>
-    public AtollClient Client => _client ??= Connect();
+    public AtollClient Client => _client ??= Connect(Connection.Server, Connection.Key);
+
+    /// <summary>The server and the key for it, as options, environment and login say.</summary>
+    /// <exception cref="RefusedException">There is no key, or none for this server.</exception>
+    public (string Server, string Key) Connection => _connection ??= FindConnection();
 
     public T? Get<T>(Option<T> option) => parsed.GetValue(option);
 
@@ -78,7 +83,7 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
 
     public void Dispose() => _client?.Dispose();
 
-    private AtollClient Connect()
+    private (string Server, string Key) FindConnection()
     {
         // Flags go before environment, environment before the login. A key without its server is the login's mistake to find, not ours.
         var login = LoginFile.Read();
@@ -91,7 +96,7 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
             throw new RefusedException(
                 $"The stored key is for {login.Server}, not for {server}.", "Give the key for this server with --key or ATOLL_KEY, or log in there: atoll login.");
         ConnectionSource = $"server from {serverFrom}, key from {keyFrom}";
-        return Connect(server, key);
+        return (server, key);
     }
 
     private const string FromLogin = "login";

@@ -17,7 +17,7 @@ internal sealed class CommandTree
             .. extraCommands,
             .. LoginCommands.All(), StatusCommand.Create(),
             DatasetCommands.Create(), TrainCommand.Create(), RunCommands.Create(),
-            ModelCommands.Create(), PromoteCommand.Create(), EndpointCommands.Create(), PredictCommand.Create(),
+            ModelCommands.Create(), PromoteCommand.Create(), EndpointCommands.Create(), PredictCommand.Create(), BenchCommands.Create(),
             TenantCommands.Create(), PrincipalCommands.Create(), GrantCommands.Create(), KeyCommands.Create(), TokenCommands.Create(),
             .. CompletionCommands.All(this), VersionCommand.Create(),
         ];
