@@ -23,6 +23,8 @@ internal static class BenchmarkCommands
             time and memory of imports as large as they may be; small ones without --full
         onnx-run
             what a run, a session and a hit of the model cache cost
+        overhead [--seconds 1.5] [--rounds 5] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--rows 1|32]
+            the server's time of processors for a request, beside Kestrel alone and the bare run
         peak [--seconds 10] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--in-flight <number>]
             predictions a second of a server that shares the machine with the load
         predict-overhead
@@ -65,12 +67,17 @@ internal static class BenchmarkCommands
                 return Cold.RunAsync().GetAwaiter().GetResult() ? 0 : 1;
             case "density":
                 return Density.Run(arguments) ? 0 : 1;
+            case "echo-server":
+                // The other side of a measurement, as a process of its own.
+                return EchoServer.ServeAsync().GetAwaiter().GetResult() ? 0 : 1;
             case "first-prediction":
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":
                 return ImportScale.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
+            case "overhead":
+                return Overhead.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "peak":
                 return Peak.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "predict-overhead":
@@ -101,6 +108,9 @@ internal sealed class BenchmarkArguments(string[] args)
 
     /// <summary>The number behind an option.</summary>
     public int Number(string option, int otherwise) => this[option] is { } word ? int.Parse(word, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+
+    /// <inheritdoc cref="Number"/>
+    public double Decimal(string option, double otherwise) => this[option] is { } word ? double.Parse(word, System.Globalization.CultureInfo.InvariantCulture) : otherwise;
 
     /// <summary>Only shows that the benchmark works; bars are not looked at.</summary>
     public bool IsSmoke => Has("--smoke");

@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using System.Globalization;
+using Atoll.Cli.Load;
+using Atoll.Serving.Onnx;
+
+namespace Atoll.Benchmarks;
+
+/// <summary>The time of processors that the server takes for a request, beside the least that a server could: Kestrel alone with the same bytes, and the bare run of the model.</summary>
+internal static class Overhead
+{
+    private const double Bar = 1.5;
+
+    public static async Task<bool> RunAsync(BenchmarkArguments arguments)
+    {
+        var seconds = arguments.Decimal("--seconds", 1.5);
+        var rounds = arguments.Number("--rounds", 5);
+        var folder = Directory.CreateTempSubdirectory("atoll-bench-").FullName;
+        try
+        {
+            var models = SmallModels.Served();
+            var keys = await BenchServer.FillAsync(folder, 1, models);
+            await using var server = await BenchServer.StartAsync(folder);
+            await using var echo = await EchoServer.StartChildAsync();
+            Console.WriteLine($"{Machine.Describe()}. Microseconds of a processor for a request: medians of {rounds} rounds of {seconds:0.##} s each, in turns. Bar: {Bar:0.0}.");
+            Console.WriteLine();
+            Console.WriteLine("| model | protocol | rows | server | Kestrel alone | bare run | server / (Kestrel + run) | requests a second |");
+            Console.WriteLine("|---|---|---|---|---|---|---|---|");
+            var met = true;
+            foreach (var model in models.Where(model => arguments["--model"] is not { } only || only == model.Name))
+            foreach (var protocol in (LoadProtocol[])[LoadProtocol.Rest, LoadProtocol.Binary, LoadProtocol.Grpc])
+            foreach (var rows in (int[])[1, 32])
+            {
+                if (arguments["--only"] is { } only && !only.Equals(protocol.ToString(), StringComparison.OrdinalIgnoreCase)) continue;
+                if (arguments["--rows"] is not null && arguments.Number("--rows", 1) != rows) continue;
+                var isHttp2 = protocol == LoadProtocol.Grpc;
+                var asked = new LoadPlan
+                {
+                    Server = server.Address, Protocol = protocol, IsHttp2 = isHttp2, Models = [model.Name], Credentials = [.. keys], Body = model.Body(protocol, rows),
+                    Connections = isHttp2 ? 2 : 16, InFlight = isHttp2 ? 32 : 16, Duration = TimeSpan.Zero,
+                };
+                await EchoServer.TellAsync(echo.Address, asked);
+                using var run = new BareRun(model, rows);
+                var (costs, echoes, runs, rates) = (new List<double>(), new List<double>(), new List<double>(), new List<double>());
+
+                // The first round is longer and for the compiler.
+                for (var round = 0; round <= rounds; round++)
+                {
+                    var plan = asked with { Duration = TimeSpan.FromSeconds(round == 0 ? 3 * seconds : seconds) };
+                    var (cost, rate) = await MeasureAsync(server, plan);
+                    var (echoCost, _) = await MeasureAsync(echo, plan with { Server = echo.Address });
+                    var runCost = run.Measure(TimeSpan.FromSeconds(seconds / 4));
+                    if (round == 0) continue;
+                    costs.Add(cost);
+                    echoes.Add(echoCost);
+                    runs.Add(runCost);
+                    rates.Add(rate);
+                }
+                var quotient = Median(costs) / (Median(echoes) + Median(runs));
+                met &= quotient <= Bar;
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                    $"| {model.Title} | {protocol.ToString().ToLowerInvariant()} | {rows} | {Median(costs):F1} | {Median(echoes):F1} | {Median(runs):F1} | {quotient:F2} | {Median(rates):N0} |"));
+            }
+            return met || arguments.IsSmoke;
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static async Task<(double Microseconds, double Rate)> MeasureAsync(BenchServer server, LoadPlan plan)
+    {
+        var before = server.Cpu;
+        var report = await LoadGenerator.RunAsync(plan, TimeProvider.System, CancellationToken.None);
+        var cpu = server.Cpu - before;
+        if (report.Errors.Count > 0 || report.Done == 0) throw new InvalidOperationException($"{plan.Protocol} of {plan.Models[0]}: {report.Done} done, {string.Join(", ", report.Errors)}; {report.FirstFailure}");
+        return (cpu.TotalMicroseconds / report.Begun, report.DonePerSecond);
+    }
+
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+
+    /// <summary>The model in a session of its own, run by one thread over tensors that are there.</summary>
+    private sealed class BareRun : IDisposable
+    {
+        private readonly OnnxSession _session;
+        private readonly OnnxTensor _x;
+
+        public BareRun(ServedModel model, int rows)
+        {
+            _session = OnnxSession.Load(OnnxOptimizer.Optimize(model.Onnx), new OnnxSessionOptions { Optimized = true });
+            _x = OnnxTensor.Allocate<float>([rows, .. _session.Inputs[0].Shape[1..]]);
+            _x.Span<float>().Fill(0.5f);
+        }
+
+        /// <summary>Microseconds of a run; one thread that never waits, so its time is the processor's.</summary>
+        public double Measure(TimeSpan time)
+        {
+            var cpu = Environment.CpuUsage.TotalTime;
+            var start = Stopwatch.GetTimestamp();
+            var runs = 0;
+            while (Stopwatch.GetElapsedTime(start) < time)
+            {
+                for (var i = 0; i < 20; i++)
+                    foreach (var output in _session.Run(_x)) output.Dispose();
+                runs += 20;
+            }
+            return (Environment.CpuUsage.TotalTime - cpu).TotalMicroseconds / runs;
+        }
+
+        public void Dispose()
+        {
+            _x.Dispose();
+            _session.Dispose();
+        }
+    }
+}
