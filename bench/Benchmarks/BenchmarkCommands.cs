@@ -9,6 +9,8 @@ internal static class BenchmarkCommands
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
         served-accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             the same through a server: imports, trains as a job, predicts over HTTP, and compares the score with the version's
+        allocation [--requests 20000]
+            managed bytes for a warm request
         cache-budget [--seconds 120]
             what the process takes while the model cache works at the edge of its budget
         churn
@@ -59,6 +61,8 @@ internal static class BenchmarkCommands
                 return met ? 0 : 1;
             case "served-accuracy" when arguments["--data"] is not null:
                 return ServedAccuracy.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "allocation":
+                return Allocation.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "cache-budget":
                 return CacheBudget.Run(arguments) ? 0 : 1;
             case "churn":

@@ -135,12 +135,15 @@ internal static class SmallModels
 /// <param name="Title">For a table.</param>
 internal sealed record ServedModel(string Name, string Title, byte[] Onnx, ModelSignature Signature)
 {
-    /// <summary>A request for it.</summary>
-    public RequestBody Body(LoadProtocol protocol, int rows) => LoadBody.OfTensors(protocol, LoadBody.FromMetadata(
+    /// <summary>A request for it, as the Open Inference Protocol writes it in JSON.</summary>
+    public JsonObject Request(int rows) => LoadBody.FromMetadata(
         new JsonObject
         {
             ["inputs"] = new JsonArray(
                 [.. Signature.Inputs.Select(input => new JsonObject { ["name"] = input.Name, ["datatype"] = input.Datatype, ["shape"] = new JsonArray([.. input.Shape.Select(size => (JsonNode)size)]) })]),
         },
-        rows));
+        rows);
+
+    /// <summary>The same as a protocol sends it.</summary>
+    public RequestBody Body(LoadProtocol protocol, int rows) => LoadBody.OfTensors(protocol, Request(rows));
 }
