@@ -48,20 +48,27 @@ internal sealed partial class BenchServer : IAsyncDisposable
 
     /// <summary>Fills a new data folder through the server's own code, as trainings would.</summary>
     /// <returns>The key of each tenant. All have all models.</returns>
-    public static async Task<IReadOnlyList<string>> FillAsync(string folder, int tenants, IReadOnlyList<ServedModel> models)
+    public static Task<IReadOnlyList<string>> FillAsync(string folder, int tenants, IReadOnlyList<ServedModel> models) => FillAsync(folder, [.. Enumerable.Repeat(models, tenants)]);
+
+    /// <summary>The same with models of its own for each tenant.</summary>
+    public static async Task<IReadOnlyList<string>> FillAsync(string folder, IReadOnlyList<IReadOnlyList<ServedModel>> tenants)
     {
         await using var server = await AtollServer.StartAsync([$"--Atoll:Data={folder}", "--Atoll:Urls=http://127.0.0.1:0", "--Logging:LogLevel:Default=Warning"]);
         var scopes = server.Services.GetRequiredService<IServiceScopeFactory>();
         var clock = server.Services.GetRequiredService<TimeProvider>();
-        var packs = models.Select(model => (Model: model, Pack: ServingForm.Make(model.Onnx, CancellationToken.None))).ToList();
+        var packs = new Dictionary<ServedModel, ServingPack>();
         var keys = new List<string>();
-        for (var i = 0; i < tenants; i++)
+        foreach (var models in tenants)
         {
-            var created = await CreateTenant.RunAsync(Ids.New("ten", clock), $"tenant-{i}", "admin", Permissions.OfTenant, scopes, clock, CancellationToken.None);
+            var created = await CreateTenant.RunAsync(Ids.New("ten", clock), $"tenant-{keys.Count}", "admin", Permissions.OfTenant, scopes, clock, CancellationToken.None);
             keys.Add(created.AdministratorKey.Secret);
             await using var scope = scopes.CreateAsyncScope();
             scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(created.Tenant.Id);
-            foreach (var (model, pack) in packs) await RegisterAsync(scope.ServiceProvider, created.Tenant.Id, model, pack);
+            foreach (var model in models)
+            {
+                if (!packs.TryGetValue(model, out var pack)) packs[model] = pack = ServingForm.Make(model.Onnx, CancellationToken.None);
+                await RegisterAsync(scope.ServiceProvider, created.Tenant.Id, model, pack);
+            }
         }
         return keys;
     }

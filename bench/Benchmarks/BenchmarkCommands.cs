@@ -23,6 +23,8 @@ internal static class BenchmarkCommands
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]
             time and memory of imports as large as they may be; small ones without --full
+        neighbour [--seconds 20] [--only hot|sweep] [--models 1000]
+            what others feel when a tenant asks for ten times as much as the node can do
         onnx-run
             what a run, a session and a hit of the model cache cost
         overhead [--seconds 1.5] [--rounds 5] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--rows 1|32]
@@ -78,6 +80,8 @@ internal static class BenchmarkCommands
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":
                 return ImportScale.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "neighbour":
+                return Neighbour.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
                 return OnnxRun.Run() ? 0 : 1;
             case "overhead":

@@ -30,6 +30,10 @@ internal static class SmallModels
         new("convolutions", "convolutions 28x28", Convolutions(seed), SignatureOf([-1, 1, 28, 28], [-1, 10])),
     ];
 
+    /// <summary>A network of two hidden layers, under a name of its own.</summary>
+    public static ServedModel Network(string name, int width, int seed) =>
+        new(name, $"network {Features}-{width}-{width}-1", Dense([Features, width, width, 1], seed), SignatureOf([-1, Features], [-1, 1]));
+
     private static ModelSignature SignatureOf(long[] input, long[] output) => new()
     {
         Task = TaskKinds.Regression, SampleType = SampleTypes.Tensors,
