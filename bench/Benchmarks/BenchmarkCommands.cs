@@ -33,6 +33,8 @@ internal static class BenchmarkCommands
             predictions a second of a server that shares the machine with the load
         predict-overhead
             what a prediction over HTTP costs beside a request that does nothing
+        start [--models 1000000]
+            from the start of the process to the first prediction, with 10^4, 10^5 and 10^6 deployed models
         split-models
             a session of a model's own against weights as inputs of a shared one
         train-speed
@@ -90,6 +92,8 @@ internal static class BenchmarkCommands
                 return Peak.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "predict-overhead":
                 return PredictOverhead.Run() ? 0 : 1;
+            case "start":
+                return ServerStart.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "split-models":
                 return SplitModels.Run() ? 0 : 1;
             case "train-speed":
