@@ -1,9 +1,13 @@
+using Atoll.Cli.Load;
+
 namespace Atoll.Benchmarks;
 
 /// <summary>The benchmarks by name. Each prints a table and says whether its bars were met.</summary>
 internal static class BenchmarkCommands
 {
     private const string Usage = """
+        Those that measure a server take --smoke, which only shows that they work: bars are not looked at.
+
         accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits; tabular: [--seeds 1,2,3] tells the mean of several
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
@@ -13,9 +17,9 @@ internal static class BenchmarkCommands
             managed bytes for a warm request
         cache-budget [--seconds 120]
             what the process takes while the model cache works at the edge of its budget
-        churn
+        churn [--requests 3000000]
             hit rate of the model cache's policy against one that knows the future
-        cold
+        cold [--models 2000]
             the first request to a model that is not in memory
         density [--models 1000000]
             what one more model in memory costs the process
@@ -70,9 +74,9 @@ internal static class BenchmarkCommands
             case "cache-budget":
                 return CacheBudget.Run(arguments) ? 0 : 1;
             case "churn":
-                return Churn.Run() ? 0 : 1;
+                return Churn.Run(arguments) ? 0 : 1;
             case "cold":
-                return Cold.RunAsync().GetAwaiter().GetResult() ? 0 : 1;
+                return Cold.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "density":
                 return Density.Run(arguments) ? 0 : 1;
             case "echo-server":
@@ -126,6 +130,9 @@ internal sealed class BenchmarkArguments(string[] args)
 
     /// <summary>Only shows that the benchmark works; bars are not looked at.</summary>
     public bool IsSmoke => Has("--smoke");
+
+    /// <summary>The load as it is; to show only that the benchmark works, a few requests instead of a time.</summary>
+    public LoadPlan Sized(LoadPlan plan) => IsSmoke ? plan with { Duration = TimeSpan.FromMinutes(5), Warmup = TimeSpan.Zero, RequestsMax = 100 } : plan;
 
     /// <summary>The option was given.</summary>
     public bool Has(string option) => args.Contains(option);

@@ -45,7 +45,7 @@ internal static class Overhead
                 // The first round is longer and for the compiler.
                 for (var round = 0; round <= rounds; round++)
                 {
-                    var plan = asked with { Duration = TimeSpan.FromSeconds(round == 0 ? 3 * seconds : seconds) };
+                    var plan = arguments.Sized(asked with { Duration = TimeSpan.FromSeconds(round == 0 ? 3 * seconds : seconds) });
                     var (cost, rate) = await MeasureAsync(server, plan);
                     var (echoCost, _) = await MeasureAsync(echo, plan with { Server = echo.Address });
                     var runCost = run.Measure(TimeSpan.FromSeconds(seconds / 4));
@@ -73,7 +73,7 @@ internal static class Overhead
         var before = server.Cpu;
         var report = await LoadGenerator.RunAsync(plan, TimeProvider.System, CancellationToken.None);
         var cpu = server.Cpu - before;
-        if (report.Errors.Count > 0 || report.Done == 0) throw new InvalidOperationException($"{plan.Protocol} of {plan.Models[0]}: {report.Done} done, {string.Join(", ", report.Errors)}; {report.FirstFailure}");
+        if (report.Errors.Count > 0 || report.Done == 0 || report.Done != report.Sent) throw new InvalidOperationException($"{plan.Protocol} of {plan.Models[0]}: {report.Done} done, {string.Join(", ", report.Errors)}; {report.FirstFailure}");
         return (cpu.TotalMicroseconds / report.Begun, report.DonePerSecond);
     }
 

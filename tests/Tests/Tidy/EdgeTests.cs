@@ -13,7 +13,7 @@ public sealed partial class EdgeTests
         ["src/Cli"] = ["src/Client", "src/Contracts"],
         ["src/Serving"] = ["src/Contracts"],
         ["src/Server"] = ["src/Cli", "src/Client", "src/Contracts", "src/Serving"],
-        ["tests/Tests"] = ["src/Server"],
+        ["tests/Tests"] = ["src/Server", "bench/Benchmarks"],
         ["bench/Benchmarks"] = ["src/Server", "src/Serving"],
     };
 
