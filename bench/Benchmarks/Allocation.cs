@@ -33,6 +33,7 @@ internal static class Allocation
             foreach (var protocol in (LoadProtocol[])[LoadProtocol.Rest, LoadProtocol.Binary, LoadProtocol.Grpc])
             foreach (var rows in (int[])[1, 32])
             {
+                if (!arguments.Asks(protocol, rows)) continue;
                 var plan = new LoadPlan
                 {
                     Server = new Uri(server.Address), Protocol = protocol, IsHttp2 = protocol == LoadProtocol.Grpc, Models = [model.Name], Credentials = [.. keys], Body = model.Body(protocol, rows),

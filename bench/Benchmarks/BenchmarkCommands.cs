@@ -13,7 +13,7 @@ internal static class BenchmarkCommands
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
         served-accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
             the same through a server: imports, trains as a job, predicts over HTTP, and compares the score with the version's
-        allocation [--requests 20000]
+        allocation [--requests 20000] [--only grpc|rest|binary] [--rows 1|32]
             managed bytes for a warm request
         cache-budget [--seconds 120]
             what the process takes while the model cache works at the edge of its budget
@@ -33,7 +33,7 @@ internal static class BenchmarkCommands
             what a run, a session and a hit of the model cache cost
         overhead [--seconds 1.5] [--rounds 5] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--rows 1|32]
             the server's time of processors for a request, beside Kestrel alone and the bare run
-        peak [--seconds 10] [--only grpc|rest|binary] [--model logistic|network|trees|convolutions] [--in-flight <number>]
+        peak [--seconds 10] [--only grpc|rest|binary] [--rows 1|32] [--model logistic|network|trees|convolutions] [--in-flight <number>]
             predictions a second of a server that shares the machine with the load
         predict-overhead
             what a prediction over HTTP costs beside a request that does nothing
@@ -130,6 +130,10 @@ internal sealed class BenchmarkArguments(string[] args)
 
     /// <summary>Only shows that the benchmark works; bars are not looked at.</summary>
     public bool IsSmoke => Has("--smoke");
+
+    /// <summary>The case was not left out by <c>--only</c> or <c>--rows</c>.</summary>
+    public bool Asks(LoadProtocol protocol, int rows) =>
+        (this["--only"] is not { } only || only.Equals(protocol.ToString(), StringComparison.OrdinalIgnoreCase)) && Number("--rows", rows) == rows;
 
     /// <summary>The load as it is; to show only that the benchmark works, a few requests instead of a time.</summary>
     public LoadPlan Sized(LoadPlan plan) => IsSmoke ? plan with { Duration = TimeSpan.FromMinutes(5), Warmup = TimeSpan.Zero, RequestsMax = 100 } : plan;

@@ -36,7 +36,7 @@ internal static class Neighbour
             var hot = quiet with { Credentials = [keys[^1]], InFlight = 256, Connections = 4 };
             var sweep = hot with { Models = [.. swept.Select(one => one.Name)], Body = swept[0].Body(LoadProtocol.Grpc, 1), Sweeps = true };
             var capacity = (await Run(quiet with { InFlight = 16, Duration = time / 4 })).DonePerSecond;
-            quiet = quiet with { Rate = QuietShare * capacity };
+            quiet = quiet with { Rate = (arguments.IsSmoke ? 1 : QuietShare) * capacity };
 
             Console.WriteLine($"{Machine.Describe()}. {QuietTenants} quiet tenants with {model.Title} each ask {quiet.Rate:N0} times a second together, a tenth of what the node can do; over gRPC, {time.TotalSeconds:0.#} s each.");
             Console.WriteLine($"The attacker asks for its own model of the same kind (hot), or for {cold:N0} models of {swept[0].Title} in order, which do not all fit into memory (sweep). Bar: {Bar:0.0}, and no quiet request fails.");

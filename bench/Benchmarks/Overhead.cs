@@ -30,8 +30,7 @@ internal static class Overhead
             foreach (var protocol in (LoadProtocol[])[LoadProtocol.Rest, LoadProtocol.Binary, LoadProtocol.Grpc])
             foreach (var rows in (int[])[1, 32])
             {
-                if (arguments["--only"] is { } only && !only.Equals(protocol.ToString(), StringComparison.OrdinalIgnoreCase)) continue;
-                if (arguments["--rows"] is not null && arguments.Number("--rows", 1) != rows) continue;
+                if (!arguments.Asks(protocol, rows)) continue;
                 var isHttp2 = protocol == LoadProtocol.Grpc;
                 var asked = new LoadPlan
                 {

@@ -28,7 +28,7 @@ internal static class Peak
             var (met, sound) = (true, true);
             foreach (var (protocol, rows, bar) in Cases)
             {
-                if (arguments["--only"] is { } only && !only.Equals(protocol.ToString(), StringComparison.OrdinalIgnoreCase)) continue;
+                if (!arguments.Asks(protocol, rows)) continue;
                 var isHttp2 = protocol == LoadProtocol.Grpc;
                 var plan = new LoadPlan
                 {
