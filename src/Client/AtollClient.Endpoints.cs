@@ -29,6 +29,10 @@ public sealed partial class AtollClient
     public Task<EndpointResponse> GetEndpointAsync(string endpoint, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/endpoints/{endpoint}"), AtollJson.Default.EndpointResponse, cancellationToken);
 
+    /// <summary>How the models of all tenants are served, for the platform's operators.</summary>
+    public Task<ServingResponse> GetServingAsync(CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/serving"), AtollJson.Default.ServingResponse, cancellationToken);
+
     /// <summary>Keeps what an endpoint serves in memory.</summary>
     public Task PinEndpointAsync(string endpoint, CancellationToken cancellationToken = default) => PutAsync(Path($"/endpoints/{endpoint}/pin"), cancellationToken);
 

@@ -28,6 +28,7 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(EinsteinErrorResponse))]
 [JsonSerializable(typeof(EinsteinTokenResponse))]
 [JsonSerializable(typeof(EndpointResponse))]
+[JsonSerializable(typeof(ServingResponse))]
 [JsonSerializable(typeof(EvaluationReport))]
 [JsonSerializable(typeof(GrantResponse))]
 [JsonSerializable(typeof(IReadOnlyDictionary<string, string>))]

@@ -30,6 +30,14 @@ internal static class StatusCommand
                 var queued = await client.ListRunsPageAsync(new RunFilter(State: RunStates.Queued), limit: 100, cancellationToken: cancellationToken);
                 facts.Add("runs", $"{Counted(running)} running, {Counted(queued)} waiting");
             }
+            if (caller.Permissions.Contains(Permissions.PlatformObserve))
+            {
+                var serving = await client.GetServingAsync(cancellationToken);
+                var memory = serving.Memory;
+                facts.Add("versions", $"{serving.Versions}, of which {serving.Shared} share sessions");
+                foreach (var reason in serving.OwnReasons) facts.Add("own session", $"{reason.Versions}: {reason.Reason}");
+                facts.Add("in memory", $"{Words.Plural(memory.Models, "model")}, {Words.Bytes(memory.Bytes)} of {Words.Bytes(memory.BytesMax)}; {memory.Hot} hot, {memory.Pinned} pinned");
+            }
             facts.Add("chosen by", context.ConnectionSource).Write(context.Terminal.OutConsole);
             return ready ? ExitCodes.Done : ExitCodes.Refused;
 

@@ -17,6 +17,11 @@ internal sealed class CacheMetrics : IMetrics
         meter.CreateObservableGauge("atoll.cache.size", () => snapshot().Bytes, "By", "Native memory that loaded models take.");
         meter.CreateObservableGauge("atoll.cache.limit", () => snapshot().BytesMax, "By", "Native memory that loaded models may take (Deployments:CacheBytesMax).");
         meter.CreateObservableGauge("atoll.cache.models", () => snapshot().Models, "{model}", "Models in memory.");
+        meter.CreateObservableGauge("atoll.cache.models.shared", () => snapshot().Split, "{model}", "Models in memory that share the session of their graph.");
+        meter.CreateObservableGauge("atoll.cache.models.hot", () => snapshot().Hot, "{model}", "Shared models that have a session of their own while they are hot.");
+        meter.CreateObservableGauge("atoll.cache.models.pinned", () => snapshot().Pinned, "{model}", "Models that are pinned.");
+        meter.CreateObservableCounter("atoll.cache.hot.trials", () => models.Hot.Snapshot().Tried, "{model}", "Hot models that were tried with a session of their own.");
+        meter.CreateObservableCounter("atoll.cache.hot.kept", () => models.Hot.Snapshot().Kept, "{model}", "Hot models whose own session was faster.");
         meter.CreateObservableGauge("atoll.cache.graphs", () => snapshot().SharedGraphs, "{graph}", "Graphs in memory that models share.");
         meter.CreateObservableCounter("atoll.cache.hits", () => snapshot().Hits, "{request}", "Requests whose model was in memory.");
         meter.CreateObservableCounter("atoll.cache.misses", () => snapshot().Misses, "{request}", "Requests whose model was not in memory.");

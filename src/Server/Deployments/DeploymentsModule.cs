@@ -27,6 +27,8 @@ internal static class DeploymentsModule
 
     public static void MapDeployments(this RouteGroupBuilder api)
     {
+        api.MapGet("/serving", DescribeServing.HandleAsync).WithTags("Platform").Needs(Permissions.PlatformObserve)
+            .WithName("describeServing").WithSummary("Which share of all models shares sessions, why others do not, and what is in memory.");
         var endpoints = api.MapGroup("/endpoints").WithTags("Endpoints");
         endpoints.MapGet("/", ListEndpoints.HandleAsync).Needs(Permissions.Predict)
             .WithName("listEndpoints").WithSummary("Endpoints with the versions that answer there now.");

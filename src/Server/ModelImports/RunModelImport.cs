@@ -155,7 +155,7 @@ internal sealed partial class RunModelImport(
             {
                 Import = import.Id, File = import.File, FileDigest = import.FileDigest, Recipe = $"import/{found.Format}", CodeVersion = AtollVersion.Current,
                 Machine = System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier,
-            });
+            }, found.Serving.Reason);
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);

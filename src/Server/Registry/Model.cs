@@ -42,6 +42,9 @@ internal sealed class ModelVersion : ITenantOwned
     /// <summary>Names the graph whose session the version shares with others; null when it has a session of its own.</summary>
     public string? GraphDigest { get; set; }
 
+    /// <summary>Why it has a session of its own; null when it has none.</summary>
+    public string? OwnSessionReason { get; set; }
+
     /// <summary>SHA-256 of the <see cref="ModelReportResponse"/> in the blob store.</summary>
     public required string ReportDigest { get; set; }
 

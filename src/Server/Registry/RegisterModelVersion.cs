@@ -12,7 +12,7 @@ internal static class RegisterModelVersion
     /// <summary>What a version is made of.</summary>
     public sealed record Registration(
         string Model, BlobReference Artifact, BlobReference Serving, string? GraphDigest, BlobReference Report, string Algorithm, ModelSignature Signature,
-        IReadOnlyDictionary<string, double> Metrics, ModelLineage Lineage);
+        IReadOnlyDictionary<string, double> Metrics, ModelLineage Lineage, string? OwnSessionReason = null);
 
     /// <summary>Adds the version to the caller's unit of work; the caller saves, then publishes the change.</summary>
     public static async Task<(Model Model, ModelVersion Version)> RunAsync(
@@ -33,6 +33,7 @@ internal static class RegisterModelVersion
             Bytes = registration.Artifact.Bytes,
             ServingDigest = registration.Serving.Digest,
             GraphDigest = registration.GraphDigest,
+            OwnSessionReason = registration.OwnSessionReason,
             ReportDigest = registration.Report.Digest,
             Algorithm = registration.Algorithm,
             Signature = registration.Signature,

@@ -183,7 +183,7 @@ internal sealed class TrainRun(
             && TrainingProblems.ModelOfOtherKind(run.Model, has, result.Signature.SampleType, result.Signature.Task, result.Signature.Target) is { } other)
             throw new JobRefusedException($"{other.Detail} {other.Remedy}");
         var registration = new RegisterModelVersion.Registration(
-            run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation!.Metrics, LineageOf(run, dataset, result));
+            run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation!.Metrics, LineageOf(run, dataset, result), result.OwnSessionReason);
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);

@@ -32,6 +32,9 @@ internal sealed record TrainingResult
     /// <summary>Names the graph that the model shares with others; null when it has a session of its own.</summary>
     public string? GraphDigest { get; init; }
 
+    /// <summary>Why it has a session of its own; null when it has none.</summary>
+    public string? OwnSessionReason { get; init; }
+
     public required string Algorithm { get; init; }
 
     public required ModelSignature Signature { get; init; }

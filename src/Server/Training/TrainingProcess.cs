@@ -72,6 +72,7 @@ internal static class TrainingProcess
         return new TrainingResult
         {
             GraphDigest = serving.GraphDigest,
+            OwnSessionReason = serving.GraphDigest is null ? serving.Reason : null,
             Algorithm = trained.Algorithm,
             Signature = signature,
             Report = new ModelReportResponse

@@ -78,7 +78,7 @@ public sealed class PredictionServer : IAsyncLifetime
             await blobs.WriteAsync(tenantId, serving.ToBytes(), cancellationToken), serving.GraphDigest,
             await blobs.WriteAsync(tenantId, JsonSerializer.SerializeToUtf8Bytes(report, AtollJson.Default.ModelReportResponse), cancellationToken),
             "by hand", made.Signature, new Dictionary<string, double> { [MetricNames.Rmse] = 1, [MetricNames.Accuracy] = 0.5, [MetricNames.MacroF1] = 0.5 },
-            new ModelLineage { Run = "run_0", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" });
+            new ModelLineage { Run = "run_0", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" }, serving.GraphDigest is null ? serving.Reason : null);
         var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, cancellationToken);
         await EnsureEndpoint.RunAsync(registered, db, clock, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);

@@ -92,6 +92,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/models/{model}:promote"] = new Attack(405),
         ["POST /api/v1/models/{model}:promote"] = Attack.NotFound("""{ "to": "staging" }"""),
         ["GET /api/v1/models/{model}/promotions"] = Attack.NotFound(),
+        ["GET /api/v1/serving"] = Attack.Forbidden(),
         ["GET /api/v1/endpoints"] = Attack.Own,
         ["GET /api/v1/endpoints/{endpoint}"] = Attack.NotFound(),
         ["PUT /api/v1/endpoints/{endpoint}/pin"] = Attack.NotFound(),

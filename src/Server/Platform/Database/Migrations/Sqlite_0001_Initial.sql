@@ -216,6 +216,7 @@ CREATE TABLE "model_versions" (
     "Bytes" INTEGER NOT NULL,
     "ServingDigest" TEXT NOT NULL,
     "GraphDigest" TEXT NULL,
+    "OwnSessionReason" TEXT NULL,
     "ReportDigest" TEXT NOT NULL,
     "Algorithm" TEXT NOT NULL,
     "Signature" TEXT NOT NULL,
