@@ -216,6 +216,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
     private static void Map(WebApplication app, AtollOptions options)
     {
         app.UseTrustedProxies(options.TrustedProxies);
+        app.Use(RequestTrace.TellAsync);
         app.UseMiddleware<FailedRequestLog>();
         app.UseExceptionHandler();
         app.UseMiddleware<ExpressLane>();

@@ -31,7 +31,8 @@ internal static class PlatformModule
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(provider => provider.GetRequiredService<BlobSweeper>());
         services.AddExceptionHandler<ErrorHandling>();
-        services.AddProblemDetails();
+        services.AddProblemDetails(problems => problems.CustomizeProblemDetails = answer =>
+            answer.ProblemDetails.Extensions["traceId"] = RequestTrace.IdOf(answer.HttpContext));
         services.AddGrpc();
     }
 }

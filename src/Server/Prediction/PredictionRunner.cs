@@ -1,6 +1,7 @@
 using Atoll.Platform.Http;
 using Atoll.Platform.Imaging;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Telemetry;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Microsoft.Extensions.Options;
@@ -197,14 +198,18 @@ internal sealed class PredictionRunner : IDisposable
         {
             if (!isStopped) RunWatch.End(options);
         }
-        call.Session.Statistics.AddRun(samples, _clock.GetElapsedTime(began), _clock.GetUtcNow());
+        var took = _clock.GetElapsedTime(began);
+        call.Session.Statistics.AddRun(samples, took, _clock.GetUtcNow());
+        RequestSpans.Record("run", took, _clock);
     }
 
     private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var began = _clock.GetTimestamp();
         var place = await QueueAsync(tenantId, session, timeout, cancellationToken);
-        session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
+        var took = _clock.GetElapsedTime(began);
+        session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, took);
+        RequestSpans.Record("queue", took, _clock);
         return place;
     }
 

@@ -1,9 +1,9 @@
-using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Telemetry;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
@@ -56,13 +56,10 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         if (problem is { Status: 503 }) Log.StorageFailed(logger, exception, problem.Detail);
         if (problem is null)
         {
-            var trace = Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier;
+            var trace = RequestTrace.IdOf(context);
             var endpoint = context.Features.Get<IExceptionHandlerFeature>()?.Endpoint as RouteEndpoint;
             Log.Unhandled(logger, exception, context.Request.Method, endpoint?.RoutePattern.RawText ?? "(no route)", trace);
-            problem = new Problem(500, ProblemCodes.InternalError, "The server failed at this request.", $"Tell the operator the trace id {trace}.")
-            {
-                Extensions = new Dictionary<string, object?> { ["traceId"] = trace },
-            };
+            problem = new Problem(500, ProblemCodes.InternalError, "The server failed at this request.", $"Tell the operator the trace id {trace}.");
         }
         await ProblemWriter.WriteAsync(context, problem);
         return true;

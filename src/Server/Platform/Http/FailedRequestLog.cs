@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Security;
+using Atoll.Platform.Telemetry;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -27,7 +28,7 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
         Log.Failed(
             logger, isOurs ? LogLevel.Warning : LogLevel.Information, context.Request.Method, route,
             call?.ToString() ?? status.ToString(CultureInfo.InvariantCulture), tenant,
-            (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, Activity.Current?.TraceId.ToString() ?? context.TraceIdentifier);
+            (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, RequestTrace.IdOf(context));
     }
 
     private static partial class Log

@@ -72,6 +72,7 @@ internal static class OpenApiDocuments
             ["detail"] = Text("What is wrong and what to do."),
             ["code"] = Text("Names the kind of problem; it never changes, unlike the texts."),
             ["remedy"] = Text("What to do."),
+            ["traceId"] = Text("Names the request: in the server's log, and in the traces of a caller who sent 'traceparent'."),
             ["field"] = Text("The field of the request that is wrong, if it is one."),
         },
         Required = new HashSet<string> { "type", "title", "status", "detail" },

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Platform.Grpc;
+using Atoll.Platform.Telemetry;
 
 namespace Atoll.Platform.Http;
 
@@ -10,6 +11,8 @@ internal static class ProblemWriter
 {
     public static Task WriteAsync(HttpContext context, Problem problem)
     {
+        // Not every protocol has a place for it in the body.
+        RequestTrace.Tell(context);
         if (GrpcAnswers.IsGrpc(context.Request))
         {
             GrpcAnswers.Write(context, Status.Of(problem), problem.RetryAfter);
