@@ -19,6 +19,7 @@ internal sealed class CommandTree
             DatasetCommands.Create(), TrainCommand.Create(), RunCommands.Create(),
             ModelCommands.Create(), PromoteCommand.Create(), EndpointCommands.Create(), PredictCommand.Create(), BenchCommands.Create(),
             TenantCommands.Create(), PrincipalCommands.Create(), GrantCommands.Create(), KeyCommands.Create(), TokenCommands.Create(),
+            UsageCommand.Create(),
             .. CompletionCommands.All(this), VersionCommand.Create(),
         ];
         foreach (var command in commands) Root.Subcommands.Add(command);

@@ -62,6 +62,7 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(Page<SampleResponse>))]
 [JsonSerializable(typeof(Page<TenantResponse>))]
 [JsonSerializable(typeof(Page<TrainerResponse>))]
+[JsonSerializable(typeof(Page<UsageResponse>))]
 [JsonSerializable(typeof(PredictRequest))]
 [JsonSerializable(typeof(PredictResponse))]
 [JsonSerializable(typeof(PrincipalResponse))]

@@ -3,6 +3,7 @@ using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
 using Atoll.ModelImports;
+using Atoll.Monitoring;
 using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
@@ -61,6 +62,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         builder.Services.AddDeployments();
         builder.Services.AddModelImports(builder.Configuration);
         builder.Services.AddPrediction();
+        builder.Services.AddMonitoring();
         var options = CheckSettings(builder, arguments);
         var folder = DataFolder.Open(options.Data);
         try
@@ -244,6 +246,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         api.MapPromotion();
         api.MapDeployments();
         api.MapPrediction();
+        api.MapMonitoring();
         app.MapOpenInference();
         app.MapOpenInferenceGrpc();
         app.MapGrpc();

@@ -4,6 +4,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Telemetry;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
@@ -18,10 +19,13 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     private readonly ModelCache _cache;
     private readonly TenantLimitsDirectory _limits;
     private readonly ModelCacheOptions _cacheOptions;
+    private readonly UsageCounters _usage;
     private readonly ILogger<ServedModels> _logger;
 
-    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, TimeProvider clock, ILogger<ServedModels> logger)
+    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, UsageCounters usage, TimeProvider clock,
+        ILogger<ServedModels> logger)
     {
+        _usage = usage;
         _limits = limits;
         _blobs = blobs;
         _logger = logger;
@@ -86,13 +90,17 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public void Forget(string tenantId) => _cache.RemoveAll(tenantId);
 
     /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
-    public Problem? Explain(ModelCacheFullException full, string tenantId) => full.Limit switch
+    public Problem? Explain(ModelCacheFullException full, string tenantId)
     {
-        ModelCacheLimit.TenantBytes => LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)),
-        ModelCacheLimit.TenantLoadsWaiting => LimitProblems.TooManyWaitingModelLoads(_limits.Of(tenantId)),
-        ModelCacheLimit.TenantLoadRate => LimitProblems.TooManyModelLoads(_limits.Of(tenantId), full.RetryAfter),
-        _ => null,
-    };
+        _usage.CountRefusal(tenantId);
+        return full.Limit switch
+        {
+            ModelCacheLimit.TenantBytes => LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)),
+            ModelCacheLimit.TenantLoadsWaiting => LimitProblems.TooManyWaitingModelLoads(_limits.Of(tenantId)),
+            ModelCacheLimit.TenantLoadRate => LimitProblems.TooManyModelLoads(_limits.Of(tenantId), full.RetryAfter),
+            _ => null,
+        };
+    }
 
     /// <summary>Keeps a leased version in memory whatever others need; a problem when pinned models may take no more.</summary>
     public Problem? TryPin(in ModelLease lease, string endpoint)
@@ -121,13 +129,20 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
         return DeploymentProblems.NotLoadable(route, failure.Reason, _cacheOptions.FailureMemory);
     }
 
+    /// <summary>Native memory that a tenant's loaded models take.</summary>
+    public long BytesOf(string tenantId) => _cache.BytesOf(tenantId);
+
     /// <summary>How full the memory for models is, and how it is used.</summary>
     public ModelCacheSnapshot Snapshot() => _cache.Snapshot();
 
     public ValueTask DisposeAsync() => _cache.DisposeAsync();
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, bool isUrgent, CancellationToken cancellationToken) =>
-        _cache.GetAsync(new ModelKey(tenantId, digest), (key, token) => ReadAsync(key, signature, token), cancellationToken, isUrgent);
+        _cache.GetAsync(new ModelKey(tenantId, digest), (key, token) =>
+        {
+            _usage.CountModelLoad(key.Tenant);
+            return ReadAsync(key, signature, token);
+        }, cancellationToken, isUrgent);
 
     private async Task<ModelContent> ReadAsync(ModelKey key, ModelSignature signature, CancellationToken cancellationToken)
     {

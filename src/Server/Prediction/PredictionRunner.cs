@@ -19,9 +19,11 @@ internal sealed class PredictionRunner : IDisposable
     private readonly IOptions<PredictionOptions> _options;
     private readonly TimeProvider _clock;
     private readonly RunWatch _watch;
+    private readonly UsageCounters _usage;
 
-    public PredictionRunner(TenantLimitsDirectory limits, IOptions<PredictionOptions> options, TimeProvider clock)
+    public PredictionRunner(TenantLimitsDirectory limits, UsageCounters usage, IOptions<PredictionOptions> options, TimeProvider clock)
     {
+        _usage = usage;
         _limits = limits;
         _options = options;
         _clock = clock;
@@ -82,7 +84,7 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            Leave(place.Turn, session, isDone, began);
+            Leave(place.Turn, plan.Route.TenantId, session, work.Samples.Count, isDone, began);
         }
     }
 
@@ -108,7 +110,7 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            Leave(place.Turn, call.Session, isDone, began);
+            Leave(place.Turn, tenantId, call.Session, SamplesOf(call), isDone, began);
         }
     }
 
@@ -128,7 +130,7 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            LeaveNow(turn, call.Session, isDone);
+            LeaveNow(turn, tenantId, call.Session, SamplesOf(call), isDone);
         }
         return isDone;
     }
@@ -151,7 +153,7 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            LeaveNow(turn, session, isDone);
+            LeaveNow(turn, plan.Route.TenantId, session, work.Samples.Count, isDone);
         }
         return isDone;
     }
@@ -167,7 +169,7 @@ internal sealed class PredictionRunner : IDisposable
     private static QueueLimits LimitsOf(TenantLimits limits) =>
         new(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax);
 
-    private void LeaveNow(in Turn turn, OnnxSession session, bool isDone)
+    private void LeaveNow(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone)
     {
         var time = _places.Leave(turn);
         if (!isDone) return;
@@ -175,6 +177,7 @@ internal sealed class PredictionRunner : IDisposable
         session.Statistics.Add(RunStatistics.Step.Queue, TimeSpan.Zero);
         session.Statistics.Add(RunStatistics.Step.Success, time);
         session.Count(time);
+        _usage.CountRun(tenantId, samples, time);
     }
 
     private static long SamplesOf(OnnxCall call) => call.Session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? call.Inputs[0].Shape[0] : 1;
@@ -209,6 +212,7 @@ internal sealed class PredictionRunner : IDisposable
         var place = await QueueAsync(tenantId, session, timeout, cancellationToken);
         var took = _clock.GetElapsedTime(began);
         session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, took);
+        if (place.Problem is not null) _usage.CountRefusal(tenantId);
         RequestSpans.Record("queue", took, _clock);
         return place;
     }
@@ -220,10 +224,12 @@ internal sealed class PredictionRunner : IDisposable
         return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }
 
-    private void Leave(in Turn turn, OnnxSession session, bool isDone, long began)
+    private void Leave(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone, long began)
     {
         session.Statistics.Add(isDone ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
-        session.Count(_places.Leave(turn));
+        var took = _places.Leave(turn);
+        session.Count(took);
+        _usage.CountRun(tenantId, samples, took);
     }
 
     private static Problem ToProblem(in Turn turn, TenantLimits limits) => turn.Refusal switch

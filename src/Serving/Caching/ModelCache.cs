@@ -270,6 +270,12 @@ internal sealed class ModelCache : IAsyncDisposable
         }
     }
 
+    /// <summary>What a tenant's models take.</summary>
+    public long BytesOf(string tenant)
+    {
+        lock (_lock) return BytesOf_NeedsLock(tenant);
+    }
+
     public ModelCacheSnapshot Snapshot()
     {
         lock (_lock)

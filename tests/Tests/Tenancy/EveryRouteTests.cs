@@ -98,6 +98,10 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["PUT /api/v1/endpoints/{endpoint}/pin"] = Attack.NotFound(),
         ["DELETE /api/v1/endpoints/{endpoint}/pin"] = Attack.NotFound(),
 
+        // Monitoring
+        ["GET /api/v1/usage"] = Attack.Own,
+        ["GET /api/v1/usage/all"] = Attack.Forbidden(),
+
         // Prediction
         ["GET /api/v1/endpoints/{endpoint}:predict"] = new Attack(405),
         ["POST /api/v1/endpoints/{endpoint}:predict"] = Attack.NotFound("""{ "rows": [{ "x": 1 }] }"""),

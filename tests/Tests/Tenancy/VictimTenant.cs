@@ -4,6 +4,7 @@ using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
 using Atoll.ModelImports;
+using Atoll.Monitoring;
 using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
@@ -58,6 +59,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             new RepeatableRequest { PrincipalId = principal.Id, Key = "victim-key", Status = 201, Digest = "x", ExpiresUtc = DateTime.MaxValue },
             new Job { Id = $"job_{mark}", Kind = TrainRun.Kind, Lane = "victim's lane", Subject = $"run_{mark}", State = JobState.Queued, AttemptsMax = 1, CreatedUtc = Then, NotBeforeUtc = DateTime.MaxValue },
             new TenantLimitOverride { Name = "datasetsMax", Value = 999 },
+            new UsageDay { Day = "2026-01-01", Requests = 4242 },
             new JobUsage { Lane = "victim's lane", Seconds = 1, UpdatedUtc = Then },
             new Dataset { Id = $"dst_{mark}", Name = "victim-dataset", Type = "tabular", CreatedUtc = Then, LatestVersion = 1 },
             new DatasetVersion

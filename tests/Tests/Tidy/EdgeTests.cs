@@ -34,6 +34,8 @@ public sealed partial class EdgeTests
         // Raw values and csv files are read as in the data that a model was trained on.
         ["Prediction"] = ["Datasets", "Deployments", "Registry"],
 
+        ["Monitoring"] = ["Deployments", "Tenancy"],
+
         // The server's own verbs of the command line stand above all modules.
         ["Commands"] = ["Datasets", "Deployments", "ModelImports", "Prediction", "Promotion", "Registry", "Tenancy", "Training"],
     };

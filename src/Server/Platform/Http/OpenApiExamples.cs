@@ -14,8 +14,8 @@ internal static class OpenApiExamples
     {
         ["access_token"] = "eyJhbGciOiJFUzI1NiJ9...", ["actual"] = 0.84, ["alg"] = "ES256", ["algorithm"] = "gradient-boosted-trees", ["alias"] = "production", ["aliases"] = "production",
         ["atLeast"] = 0.8, ["attempt"] = 1, ["by"] = "alice", ["bytes"] = 48213, ["codeVersion"] = "0.1.0", ["columns"] = "tenure", ["columnType"] = "integer", ["code"] = "duplicate-sample", ["confusionMatrix"] = 7,
-        ["count"] = 7043, ["crv"] = "P-256", ["dataSha256"] = Digest, ["dataset"] = "leads", ["datasetDigest"] = Digest, ["datatype"] = "FP32", ["default"] = 100, ["digest"] = Digest,
-        ["distinct"] = 73, ["duplicates"] = 0, ["email"] = "alice@example.org", ["endpoint"] = "churn", ["eventType"] = "run", ["experiment"] = "spring", ["expires_in"] = 3600, ["explanation"] = "auc is 0.84, at least 0.8 is asked",
+        ["count"] = 7043, ["crv"] = "P-256", ["dataSha256"] = Digest, ["dataset"] = "leads", ["day"] = "2026-01-31", ["datasetDigest"] = Digest, ["datatype"] = "FP32", ["default"] = 100, ["digest"] = Digest,
+        ["distinct"] = 73, ["duplicates"] = 0, ["email"] = "alice@example.org", ["endpoint"] = "churn", ["eventType"] = "run", ["experiment"] = "spring", ["expires_in"] = 3600, ["executionMs"] = 5120.5, ["explanation"] = "auc is 0.84, at least 0.8 is asked",
         ["fatal"] = false, ["file"] = "leads.csv", ["fileDigest"] = Digest, ["format"] = "onnx", ["fraction"] = 0.5, ["given"] = false, ["grant_types_supported"] = "client_credentials", ["graphDigest"] = Digest, ["height"] = 480,
         ["held"] = true, ["import"] = "imp_06h06v6xm4a7v1am2hdder5fwc", ["indexSha256"] = Digest, ["issuer"] = "https://atoll.example.org", ["jwks_uri"] = "https://atoll.example.org/.well-known/jwks.json",
         ["key"] = "key_06h06v6zm7609pwk6ectgs5kg0", ["kid"] = "k1", ["kty"] = "EC", ["label"] = "leaves", ["labelColumn"] = "churn", ["labels"] = "leaves", ["latestVersion"] = 3, ["limit"] = "datasetsMax", ["line"] = 12,

@@ -168,6 +168,20 @@ CREATE TABLE "tenant_limits" (
 );
 
 
+CREATE TABLE "usage_days" (
+    "TenantId" TEXT NOT NULL,
+    "Day" TEXT NOT NULL,
+    "Requests" INTEGER NOT NULL,
+    "Samples" INTEGER NOT NULL,
+    "ExecutionMicroseconds" INTEGER NOT NULL,
+    "ResidentBytesMax" INTEGER NOT NULL,
+    "Refusals" INTEGER NOT NULL,
+    "ModelLoads" INTEGER NOT NULL,
+    CONSTRAINT "PK_usage_days" PRIMARY KEY ("TenantId", "Day"),
+    CONSTRAINT "FK_usage_days_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "dataset_versions" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_dataset_versions" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
@@ -392,5 +406,8 @@ CREATE INDEX "IX_runs_TenantId_Model" ON "runs" ("TenantId", "Model");
 
 
 CREATE UNIQUE INDEX "IX_tenants_Name" ON "tenants" ("Name");
+
+
+CREATE INDEX "IX_usage_days_Day_TenantId" ON "usage_days" ("Day", "TenantId");
 
 
