@@ -9,7 +9,7 @@ internal static class HelpPage
     private static readonly (string Title, string[] Commands)[] Groups =
     [
         ("Start here", ["quickstart", "serve", "doctor", "login", "logout", "status"]),
-        ("From data to predictions", ["datasets", "train", "runs", "models", "promote", "endpoints", "predict", "bench"]),
+        ("From data to predictions", ["datasets", "train", "runs", "models", "promote", "endpoints", "predict", "bench", "usage"]),
         ("Who may do what", ["tenants", "principals", "grants", "keys", "tokens", "recover"]),
         ("The command line", ["completion", "version"]),
     ];

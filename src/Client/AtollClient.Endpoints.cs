@@ -39,6 +39,27 @@ public sealed partial class AtollClient
     /// <summary>Lets what an endpoint serves leave memory when others need the room.</summary>
     public Task UnpinEndpointAsync(string endpoint, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/endpoints/{endpoint}/pin"), cancellationToken);
 
+    /// <summary>Which share of an endpoint's predictions is kept, and the days that there are.</summary>
+    public Task<PredictionLogResponse> GetPredictionLogAsync(string endpoint, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/endpoints/{endpoint}/log"), AtollJson.Default.PredictionLogResponse, cancellationToken);
+
+    /// <summary>Keeps a share of an endpoint's predictions: 0 for none, 1 for all.</summary>
+    /// <param name="days">For so many days; as before when null.</param>
+    public Task<PredictionLogResponse> PutPredictionLogAsync(string endpoint, double rate, int? days = null, CancellationToken cancellationToken = default) =>
+        PutAsync(
+            Path($"/endpoints/{endpoint}/log"), new PutPredictionLogRequest { Rate = rate, Days = days },
+            AtollJson.Default.PutPredictionLogRequest, AtollJson.Default.PredictionLogResponse, cancellationToken);
+
+    /// <summary>Deletes all predictions of an endpoint that were kept.</summary>
+    public Task DeletePredictionLogAsync(string endpoint, CancellationToken cancellationToken = default) => DeleteAsync(Path($"/endpoints/{endpoint}/log"), cancellationToken);
+
+    /// <summary>Copies the predictions of a day that were kept to a stream, one line of JSON each.</summary>
+    /// <param name="day">In UTC, such as 2026-01-31.</param>
+    /// <returns>The number of bytes.</returns>
+    public Task<long> DownloadPredictionLogAsync(
+        string endpoint, string day, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DownloadAsync(Path($"/endpoints/{endpoint}/log/{day}"), target, progress, cancellationToken);
+
     /// <summary>Predicts rows or texts, or images in base64.</summary>
     public Task<PredictResponse> PredictAsync(
         string endpoint, PredictRequest request, PredictOptions? options = null, CancellationToken cancellationToken = default) =>

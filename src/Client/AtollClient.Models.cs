@@ -83,12 +83,14 @@ public sealed partial class AtollClient
 
     /// <summary>Copies the ONNX file of a version to a stream.</summary>
     /// <returns>The number of bytes.</returns>
-    public async Task<long> DownloadModelAsync(
-        string model, string version, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    public Task<long> DownloadModelAsync(
+        string model, string version, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        DownloadAsync(Path($"/models/{model}/versions/{version}/artifact"), target, progress, cancellationToken);
+
+    private async Task<long> DownloadAsync(string path, Stream target, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         using var response = await SendAsync(
-            () => new HttpRequestMessage(HttpMethod.Get, Path($"/models/{model}/versions/{version}/artifact")),
-            repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
+            () => new HttpRequestMessage(HttpMethod.Get, path), repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
         var source = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (source.ConfigureAwait(false))
         {

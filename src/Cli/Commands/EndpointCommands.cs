@@ -6,7 +6,7 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll endpoints</c>: the addresses that answer predictions.</summary>
 internal static class EndpointCommands
 {
-    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show(), Pin(), Unpin());
+    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show(), Pin(), Unpin(), ShowLog(), SetLog(), DeleteLog());
 
     private static Verb List()
     {
@@ -30,6 +30,74 @@ internal static class EndpointCommands
                 return ExitCodes.Done;
             });
     }
+
+    private static Verb ShowLog()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        var day = new Option<string?>("--day") { Description = "Write the predictions of this day (UTC), one line of JSON each.", HelpName = "day" };
+        return new Verb(
+            "log", "Show which predictions are kept, or the predictions themselves.",
+            new("atoll endpoints log leads", "The days that there are"), new("atoll endpoints log leads --day 2026-01-31 > leads.jsonl", "What was predicted on one"))
+        {
+            Arguments = { name }, Options = { day },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var endpoint = context.Get(name);
+            if (context.Get(day) is { } wanted)
+            {
+                await using var standard = Console.OpenStandardOutput();
+                await context.Client.DownloadPredictionLogAsync(endpoint, wanted, standard, cancellationToken: cancellationToken);
+                return ExitCodes.Done;
+            }
+            Write(context, await context.Client.GetPredictionLogAsync(endpoint, cancellationToken));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb SetLog()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        var rate = new Argument<double>("share") { Description = "Share of the predictions to keep: 0 for none, 1 for all." };
+        var days = new Option<int?>("--days") { Description = "Keep them so long; as before unless given, 30 at first.", HelpName = "number" };
+        return new Verb(
+            "set-log", "Keep a share of an endpoint's predictions, with what they were made from.",
+            new("atoll endpoints set-log leads 0.05 --days 14", "Every twentieth, for two weeks"), new("atoll endpoints set-log leads 0", "None from now on"))
+        {
+            Details = "The values of samples and answers are kept in your tenant, and count among the bytes that it may keep.",
+            Arguments = { name, rate }, Options = { days },
+        }.Does(async (context, cancellationToken) =>
+        {
+            Write(context, await context.Client.PutPredictionLogAsync(context.Get(name), context.Get(rate), context.Get(days), cancellationToken));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb DeleteLog()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        var yes = new Option<bool>("--yes", "-y") { Description = "Do not ask." };
+        return new Verb("delete-log", "Delete all predictions of an endpoint that were kept.", new Example("atoll endpoints delete-log leads", "Asks before it does"))
+        {
+            Arguments = { name }, Options = { yes },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var endpoint = context.Get(name);
+            context.Confirm($"Delete all predictions of {endpoint} that were kept?", context.Get(yes));
+            await context.Client.DeletePredictionLogAsync(endpoint, cancellationToken);
+            context.Say($"Deleted the log of {endpoint}.");
+            return ExitCodes.Done;
+        });
+    }
+
+    private static void Write(CommandContext context, PredictionLogResponse log) => context.Write(log, AtollJson.Default.PredictionLogResponse, console =>
+    {
+        new Facts().Add("endpoint", log.Endpoint).Add("keeps", log.Rate == 0 ? "nothing" : Words.Percent(log.Rate) + " of the predictions").Add("for", Words.Plural(log.Days, "day")).Write(console);
+        if (log.Files.Count == 0) return;
+        console.WriteLine();
+        var grid = new Grid().Text("day").Number("size");
+        foreach (var day in log.Files) grid.Row(day.Day, Words.Bytes(day.Bytes));
+        grid.Write(console);
+    });
 
     private static Verb Show()
     {

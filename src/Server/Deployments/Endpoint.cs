@@ -15,4 +15,10 @@ internal sealed class Endpoint : ITenantOwned
 
     /// <summary>What it serves stays in memory.</summary>
     public bool IsPinned { get; set; }
+
+    /// <summary>Share of the predictions that is kept in the endpoint's log.</summary>
+    public double LogRate { get; set; }
+
+    /// <summary>Days for which they are kept.</summary>
+    public int LogDays { get; set; } = 30;
 }

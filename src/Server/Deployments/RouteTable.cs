@@ -62,7 +62,7 @@ internal sealed class RouteTable : ITenantMemory
     private static async Task<Route?> ReadAsync(PlatformDb db, string endpoint, string? selector, CancellationToken cancellationToken)
     {
         var found = await db.Endpoints().AsNoTracking().Where(e => e.Name == endpoint)
-            .Join(db.Models(), e => e.ModelId, model => model.Id, (e, model) => new { e.TenantId, model.Id, model.Name })
+            .Join(db.Models(), e => e.ModelId, model => model.Id, (e, model) => new { e.TenantId, model.Id, model.Name, EndpointId = e.Id, e.LogRate })
             .SingleOrDefaultAsync(cancellationToken);
         if (found is null) return null;
         var (version, alias) = selector is not null
@@ -72,7 +72,8 @@ internal sealed class RouteTable : ITenantMemory
             (version, alias) = (await db.FindVersionAsync(found.Id, Aliases.Latest, cancellationToken), Aliases.Latest);
         return version is null
             ? null
-            : new Route(found.TenantId, endpoint, found.Name, version.Number, alias, version.Digest, version.ServingDigest, version.Bytes, version.Signature);
+            : new Route(found.TenantId, endpoint, found.Name, version.Number, alias, version.Digest, version.ServingDigest, version.Bytes, version.Signature,
+                found.LogRate > 0 ? new PredictionSampling(found.EndpointId, found.LogRate) : null);
     }
 
     private sealed class TenantRoutes

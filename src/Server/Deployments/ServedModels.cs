@@ -20,12 +20,14 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     private readonly TenantLimitsDirectory _limits;
     private readonly ModelCacheOptions _cacheOptions;
     private readonly UsageCounters _usage;
+    private readonly TimeProvider _clock;
     private readonly ILogger<ServedModels> _logger;
 
     public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, UsageCounters usage, TimeProvider clock,
         ILogger<ServedModels> logger)
     {
         _usage = usage;
+        _clock = clock;
         _limits = limits;
         _blobs = blobs;
         _logger = logger;
@@ -47,7 +49,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public ValueTask<ModelLease> GetAsync(Route route, CancellationToken cancellationToken) =>
         TryGet(route, out var lease)
             ? ValueTask.FromResult(lease)
-            : LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: true, cancellationToken);
+            : LoadForRequestAsync(route, cancellationToken);
 
     /// <summary>The same for the platform's own sake: requests come first.</summary>
     public ValueTask<ModelLease> GetForPinAsync(Route route, CancellationToken cancellationToken) =>
@@ -136,6 +138,19 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public ModelCacheSnapshot Snapshot() => _cache.Snapshot();
 
     public ValueTask DisposeAsync() => _cache.DisposeAsync();
+
+    private async ValueTask<ModelLease> LoadForRequestAsync(Route route, CancellationToken cancellationToken)
+    {
+        var began = _clock.GetTimestamp();
+        try
+        {
+            return await LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: true, cancellationToken);
+        }
+        finally
+        {
+            RequestSpans.Record("load", _clock.GetElapsedTime(began), _clock);
+        }
+    }
 
     private ValueTask<ModelLease> LoadAsync(string tenantId, string digest, ModelSignature signature, bool isUrgent, CancellationToken cancellationToken) =>
         _cache.GetAsync(new ModelKey(tenantId, digest), (key, token) =>

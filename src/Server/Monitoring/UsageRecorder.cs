@@ -12,7 +12,7 @@ namespace Atoll.Monitoring;
 /// <summary>Writes what tenants used to the database, now and then and at the stop, and sweeps old days.</summary>
 internal sealed partial class UsageRecorder(
     UsageCounters counters, ServedModels models, IServiceScopeFactory scopes, IOptions<MonitoringOptions> options, TimeProvider clock, ILogger<UsageRecorder> logger)
-    : BackgroundService
+    : BackgroundService, IHostedLifecycleService
 {
     // Others may write to the database in between.
     private const int TenantsPerTransaction = 500;
@@ -67,6 +67,15 @@ internal sealed partial class UsageRecorder(
         }
     }
 
+    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>The last requests have ended now.</summary>
+    public Task StoppedAsync(CancellationToken cancellationToken) => FlushAsync(cancellationToken);
+
     public override void Dispose()
     {
         _oneAtATime.Dispose();
@@ -78,9 +87,10 @@ internal sealed partial class UsageRecorder(
         while (!stoppingToken.IsCancellationRequested)
         {
             await Task.WhenAny(Task.Delay(UntilNext(), clock, stoppingToken));
+            if (stoppingToken.IsCancellationRequested) return;
             try
             {
-                // At the stop, too, and then to its end.
+                // Once begun, to its end.
                 await FlushAsync(CancellationToken.None);
             }
             catch (Exception exception) when (exception is DbUpdateException or DbException or IOException)

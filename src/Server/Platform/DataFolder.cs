@@ -19,6 +19,7 @@ internal sealed class DataFolder : IDisposable
         DatabaseFile = Path.Combine(path, "atoll.db");
         Blobs = Directory.CreateDirectory(Path.Combine(path, "blobs")).FullName;
         Keys = PrivateFolder(Path.Combine(path, "keys"));
+        Predictions = PrivateFolder(Path.Combine(path, "predictions"));
         Temporary = Path.Combine(path, "tmp");
 
         // What a former process left half-done was never acknowledged.
@@ -36,6 +37,9 @@ internal sealed class DataFolder : IDisposable
     public string Blobs { get; }
 
     public string Keys { get; }
+
+    /// <summary>Logs of predictions, by tenant and endpoint.</summary>
+    public string Predictions { get; }
 
     /// <summary>Emptied at every start; on the same file system as the blobs, so that a rename is atomic.</summary>
     public string Temporary { get; }

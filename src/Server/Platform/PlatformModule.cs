@@ -27,6 +27,8 @@ internal static class PlatformModule
         services.AddSingleton<IMetrics>(provider => provider.GetRequiredService<JobMetrics>());
         services.AddSingleton<IMetrics, ServerMetrics>();
         services.AddSingleton<MetricReader>();
+        services.AddSettings<TelemetryOptions>("Telemetry");
+        services.AddHostedService<TelemetryExport>();
         services.AddSingleton<UsageCounters>();
         services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<UsageCounters>());
         services.AddHostedService<JobWorker>();

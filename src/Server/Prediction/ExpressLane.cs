@@ -20,7 +20,8 @@ namespace Atoll.Prediction;
 /// docs/decisions/0009-express-lane.md says what this is worth.
 /// </remarks>
 internal sealed class ExpressLane(
-    RequestDelegate next, IRememberedCallers callers, RouteTable routes, ServedModels models, PredictionRunner runner, IOptions<PredictionOptions> options, TimeProvider clock)
+    RequestDelegate next, IRememberedCallers callers, RouteTable routes, ServedModels models, PredictionRunner runner, IOptions<PredictionOptions> options,
+    EndpointDataSource endpoints, TimeProvider clock)
 {
     private const int BodyBytesMax = 1 << 20;
     private const string GrpcPath = "/inference.GRPCInferenceService/ModelInfer";
@@ -31,6 +32,8 @@ internal sealed class ExpressLane(
 
     // Shorter ones are watched closely, which costs more.
     private static readonly TimeSpan TimeoutLeast = TimeSpan.FromMilliseconds(100);
+
+    private RouteEndpoint?[]? _routes;
 
     private enum Door
     {
@@ -61,6 +64,9 @@ internal sealed class ExpressLane(
             if (read.IsCompleted && TryAnswer(context.Response, address, tenantId, read.Buffer, rented.Work))
             {
                 body.AdvanceTo(read.Buffer.End);
+
+                // For logs, metrics and traces, which name the route.
+                context.SetEndpoint(RouteOf(address.Door));
                 if (address.Door == Door.Infer) await rented.Work.InferResponse.SendAsync(context, CancellationToken.None);
                 return;
             }
@@ -75,7 +81,7 @@ internal sealed class ExpressLane(
     {
         var (model, version) = (address.Model, address.Version);
         if (address.Door == Door.Grpc && !TryReadGrpc(body, work.InferMessage, out model, out version)) return false;
-        if (routes.FindKnown(tenantId, model, version) is not { } route || !models.TryGet(route, out var lease)) return false;
+        if (routes.FindKnown(tenantId, model, version) is not { } route || route.Sampling is not null || !models.TryGet(route, out var lease)) return false;
         using (lease)
         {
             return address.Door switch
@@ -164,6 +170,13 @@ internal sealed class ExpressLane(
         statistics.Add(RunStatistics.Step.ComputeInput, input);
         statistics.Add(RunStatistics.Step.ComputeOutput, output);
         statistics.AddTime(RunStatistics.Step.Success, input + output);
+    }
+
+    private RouteEndpoint? RouteOf(Door door)
+    {
+        _routes ??= [.. ((string[])["", PredictPrefix + "{endpoint}" + PredictSuffix, InferPrefix + "{model}" + InferSuffix, GrpcPath]).Select(pattern => endpoints.Endpoints.OfType<RouteEndpoint>()
+            .FirstOrDefault(route => "/" + route.RoutePattern.RawText!.Trim('/') == pattern && route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Contains("POST") == true))];
+        return _routes[(int)door];
     }
 
     /// <summary>Nothing about the request asks for more than its answer.</summary>

@@ -72,6 +72,7 @@ internal static class Predict
         }
         Problem? problem;
         using (lease) problem = await runner.RunAsync(lease.Session, plan, work, csv, cancellationToken);
+        if (problem is null) LoggedPrediction.Keep(context, plan, work, csv);
         if (problem is null) context.Response.ContentType = csv ? "text/csv; charset=utf-8" : "application/json";
         return problem;
     }

@@ -97,6 +97,7 @@ public sealed class UsageRecorderTests : IAsyncLifetime
         await _recorder.StartAsync(default);
         Count("ten_a", 7);
         await _recorder.StopAsync(default);
+        await _recorder.StoppedAsync(default);
         Assert.Equal(["ten_a 2030-01-31 7"], await ReadAsync());
     }
 

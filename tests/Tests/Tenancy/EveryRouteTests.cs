@@ -101,6 +101,10 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         // Monitoring
         ["GET /api/v1/usage"] = Attack.Own,
         ["GET /api/v1/usage/all"] = Attack.Forbidden(),
+        ["GET /api/v1/endpoints/{endpoint}/log"] = Attack.NotFound(),
+        ["PUT /api/v1/endpoints/{endpoint}/log"] = Attack.NotFound("""{ "rate": 1 }"""),
+        ["DELETE /api/v1/endpoints/{endpoint}/log"] = Attack.NotFound(),
+        ["GET /api/v1/endpoints/{endpoint}/log/{day}"] = Attack.NotFound(),
 
         // Prediction
         ["GET /api/v1/endpoints/{endpoint}:predict"] = new Attack(405),

@@ -34,7 +34,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
     public string TenantId => tenant.Tenant.Id;
 
     /// <summary>Words that no answer to another tenant may hold.</summary>
-    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission" or "sample" or "limit")).Select(value => value.Value);
+    public IEnumerable<string> Secrets => Values.Where(value => value.Key is not ("version" or "alias" or "permission" or "sample" or "limit" or "day")).Select(value => value.Value);
 
     /// <summary>A second one in the same server, whose ids differ.</summary>
     public static Task<VictimTenant> CreateOtherAsync(TestServer server) => CreateAsync(server, "bystander");
@@ -95,6 +95,9 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             new RunMetric { RunId = $"run_{mark}", Name = "loss", Step = 1, Value = 1 },
             new RunLog { RunId = $"run_{mark}", Number = 1, AtUtc = Then, Message = "victim's log" });
         await db.SaveChangesAsync();
+        var predictions = server.Server.Services.GetRequiredService<PredictionLog>();
+        predictions.Add(tenant.Tenant.Id, $"end_{mark}", "{\"input\":\"victim's prediction\"}\n"u8.ToArray());
+        predictions.Flush();
         return new VictimTenant(server, tenant, administrator)
         {
             Values = new Dictionary<string, string>
@@ -114,6 +117,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 ["version"] = "1",
                 ["alias"] = "victim-alias",
                 ["run"] = $"run_{mark}",
+                ["day"] = Assert.Single(predictions.FilesOf(tenant.Tenant.Id, $"end_{mark}")).Day,
             },
         };
     }
@@ -144,10 +148,9 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             while (await reader.ReadAsync())
                 lines.Add($"{table}: {string.Join(" | ", Enumerable.Range(0, reader.FieldCount).Select(i => $"{reader.GetName(i)}={(reader.GetValue(i) is byte[] bytes ? Convert.ToHexString(bytes) : reader.GetValue(i))}"))}");
         }
-        var blobs = Path.Combine(server.DataPath, "blobs", TenantId);
-        if (Directory.Exists(blobs))
+        foreach (var folder in ((string[])["blobs", "predictions"]).Select(name => Path.Combine(server.DataPath, name, TenantId)).Where(Directory.Exists))
         {
-            foreach (var file in Directory.EnumerateFiles(blobs, "*", SearchOption.AllDirectories))
+            foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
                 lines.Add($"blob {Path.GetFileName(file)}: {Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(file)))}");
         }
         lines.Sort(StringComparer.Ordinal);

@@ -32,9 +32,9 @@ public sealed partial class EdgeTests
         ["Deployments"] = ["Registry"],
 
         // Raw values and csv files are read as in the data that a model was trained on.
-        ["Prediction"] = ["Datasets", "Deployments", "Registry"],
+        ["Prediction"] = ["Datasets", "Deployments", "Monitoring", "Registry"],
 
-        ["Monitoring"] = ["Deployments", "Tenancy"],
+        ["Monitoring"] = ["Deployments", "Registry", "Tenancy"],
 
         // The server's own verbs of the command line stand above all modules.
         ["Commands"] = ["Datasets", "Deployments", "ModelImports", "Prediction", "Promotion", "Registry", "Tenancy", "Training"],

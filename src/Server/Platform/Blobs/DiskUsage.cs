@@ -3,7 +3,7 @@ using Atoll.Platform.Limits;
 
 namespace Atoll.Platform.Blobs;
 
-/// <summary>Counts the bytes that each tenant has in the blob store, those being written included.</summary>
+/// <summary>Counts the bytes that each tenant has in the blob store and in its logs of predictions, those being written included.</summary>
 /// <remarks>A tenant's files are counted once, when it is first asked for; everything that changes them asks before it does.</remarks>
 internal sealed class DiskUsage(DataFolder folder, Func<string, TenantLimits> limits)
 {
@@ -34,8 +34,8 @@ internal sealed class DiskUsage(DataFolder folder, Func<string, TenantLimits> li
 
     private Count Read(string tenantId)
     {
-        var path = new DirectoryInfo(Path.Combine(folder.Blobs, tenantId));
-        return new Count { Bytes = path.Exists ? path.EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length) : 0 };
+        var folders = new[] { folder.Blobs, folder.Predictions }.Select(root => new DirectoryInfo(Path.Combine(root, tenantId))).Where(path => path.Exists);
+        return new Count { Bytes = folders.SelectMany(path => path.EnumerateFiles("*", SearchOption.AllDirectories)).Sum(file => file.Length) };
     }
 
     private sealed class Count

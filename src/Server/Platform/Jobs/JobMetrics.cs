@@ -28,9 +28,15 @@ internal sealed class JobMetrics : IMetrics
         var meter = meters.Create("Atoll.Jobs");
         meter.CreateObservableGauge("atoll.jobs", Observe, "{job}", "Jobs that wait or run, by kind and state.");
         _ended = meter.CreateCounter<long>("atoll.jobs.ended", "{job}", "Jobs that this process ended, by kind and state.");
+
+        // What is told from the beginning grows from zero, which is seen.
+        foreach (var kind in _kinds)
+            foreach (var state in (JobState[])[JobState.Succeeded, JobState.Failed, JobState.Cancelled, JobState.Parked]) Count(kind, state, 0);
     }
 
-    public void CountEnd(string kind, JobState state) => _ended.Add(1, new("kind", kind), new("state", Word(state)));
+    public void CountEnd(string kind, JobState state) => Count(kind, state, 1);
+
+    private void Count(string kind, JobState state, int jobs) => _ended.Add(jobs, new("kind", kind), new("state", Word(state)));
 
     private IEnumerable<Measurement<int>> Observe()
     {

@@ -12,10 +12,10 @@ internal sealed class MetricReader : IDisposable
     public const string RuntimeMeter = "System.Runtime";
 
     // Of the web server what is counted once for each request or connection; the rest would be paid for without being read.
-    private static readonly string[] WebInstruments = ["http.server.request.duration", "kestrel.active_connections", "kestrel.rejected_connections"];
+    public static readonly string[] WebInstruments = ["http.server.request.duration", "kestrel.active_connections", "kestrel.rejected_connections"];
 
     // From tenths of a millisecond, which predictions take, to what imports and streams take.
-    private static readonly double[] RequestBounds = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+    public static readonly double[] RequestBounds = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
 
     private readonly IMeterFactory _meters;
     private readonly Lock _lock = new();

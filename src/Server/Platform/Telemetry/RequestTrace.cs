@@ -27,8 +27,20 @@ internal static class RequestTrace
     /// <summary>Tells the id to callers that sent one, and to those whose request is traced.</summary>
     public static Task TellAsync(HttpContext context, RequestDelegate next)
     {
-        if (context.Request.Headers.TraceParent.Count > 0 || Activity.Current is not null) Tell(context);
+        if (Activity.Current is { IsAllDataRequested: true } activity) return TraceAsync(context, next, activity);
+        if (context.Request.Headers.TraceParent.Count > 0) Tell(context);
         return next(context);
+    }
+
+    // Addresses are told as patterns, as in the log: a path or query may hold a secret.
+    private static async Task TraceAsync(HttpContext context, RequestDelegate next, Activity activity)
+    {
+        Tell(context);
+        await next(context);
+        var route = (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText;
+        activity.DisplayName = route is null ? context.Request.Method : $"{context.Request.Method} {route}";
+        activity.SetTag("http.request.method", context.Request.Method).SetTag("http.route", route).SetTag("http.response.status_code", context.Response.StatusCode);
+        if (context.Response.StatusCode >= StatusCodes.Status500InternalServerError) activity.SetStatus(ActivityStatusCode.Error);
     }
 
     /// <summary>Tells the id, whatever becomes of the answer.</summary>

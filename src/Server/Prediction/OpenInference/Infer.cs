@@ -63,6 +63,7 @@ internal static class Infer
 
         var input = clock.GetElapsedTime(began);
         if (await runner.RunAsync(route.TenantId, tensors, work.InferRequest.Timeout, cancellationToken) is { } failure) return failure;
+        LoggedPrediction.Keep(context, route, tensors);
 
         began = clock.GetTimestamp();
         var unwritten = work.InferResponse.Write(route);

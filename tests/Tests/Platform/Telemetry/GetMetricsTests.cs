@@ -14,7 +14,8 @@ public sealed class GetMetricsTests(PredictionServer server) : IClassFixture<Pre
     [Fact]
     public async Task Predictions_are_counted_by_Tritons_names_and_by_the_pattern_of_their_address()
     {
-        await server.RegisterAsync("counted", PredictionModels.Constant(5));
+        // A model of its own: the same bytes would be in memory already.
+        await server.RegisterAsync("counted", PredictionModels.Constant(4711));
         var before = await ReadAsync();
         await server.PredictAsync("counted", """{"rows":[{"x":1},{"x":2},{"x":3}]}""");
         await server.PredictAsync("counted", Row);
@@ -26,7 +27,9 @@ public sealed class GetMetricsTests(PredictionServer server) : IClassFixture<Pre
         Assert.InRange(Grown("nv_inference_count"), 4, int.MaxValue);
         Assert.InRange(Grown("nv_inference_exec_count"), 2, int.MaxValue);
         Assert.InRange(Grown("atoll_cache_loads_total"), 1, 1);
-        Assert.Equal(1, Grown("atoll_cache_hits_total"));
+
+        // A request that the express lane passes on has looked twice.
+        Assert.InRange(Grown("atoll_cache_hits_total"), 1, 2);
         Assert.Equal(1, Grown("atoll_cache_load_duration_seconds_count"));
         Assert.InRange(after["atoll_cache_size_bytes"], 1, after["atoll_cache_limit_bytes"]);
         const string Route = "http_route=\"/api/v1/endpoints/{endpoint}:predict\"";

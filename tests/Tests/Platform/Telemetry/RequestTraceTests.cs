@@ -14,7 +14,7 @@ using Microsoft.Extensions.Logging;
 namespace Atoll.Tests.Platform.Telemetry;
 
 /// <summary>Alone: whoever listens to activities listens to those of every server in the process.</summary>
-[Collection(nameof(AloneCollection))]
+[Collection(AloneCollection.Name)]
 public sealed class RequestTraceTests : IAsyncLifetime
 {
     private const string Trace = "4bf92f3577b34da6a3ce929d0e0e4736";

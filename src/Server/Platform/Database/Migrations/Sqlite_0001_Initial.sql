@@ -204,6 +204,8 @@ CREATE TABLE "endpoints" (
     "Name" TEXT NOT NULL,
     "ModelId" TEXT NOT NULL,
     "IsPinned" INTEGER NOT NULL,
+    "LogRate" REAL NOT NULL,
+    "LogDays" INTEGER NOT NULL,
     CONSTRAINT "FK_endpoints_models_ModelId" FOREIGN KEY ("ModelId") REFERENCES "models" ("Id") ON DELETE CASCADE,
     CONSTRAINT "FK_endpoints_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );

@@ -81,6 +81,7 @@ internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, 
         {
             if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
             if (await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken) is { } failure) return failure;
+            LoggedPrediction.Keep(context.GetHttpContext(), route, tensors);
             return answer = new InferAnswer { IsFinalOfStream = isStream }.Begin(route.Endpoint, route.VersionText, request.Id, tensors);
         }
         finally
