@@ -27,6 +27,8 @@ internal static class BenchmarkCommands
             how soon after its training a model answers for the first time
         import-scale [--full] [--only <start of a file name>]
             time and memory of imports as large as they may be; small ones without --full
+        map-weights
+            weights read into memory against weights mapped from their files
         neighbour [--seconds 20] [--only hot|sweep] [--models 1000]
             what others feel when a tenant asks for ten times as much as the node can do
         onnx-run
@@ -39,7 +41,7 @@ internal static class BenchmarkCommands
             what a prediction over HTTP costs beside a request that does nothing
         start [--models 1000000]
             from the start of the process to the first prediction, with 10^4, 10^5 and 10^6 deployed models
-        split-models
+        split-models [--only <part of a model's name>]
             a session of a model's own against weights as inputs of a shared one
         train-speed
             images a second that the training graphs of image models learn from
@@ -86,6 +88,8 @@ internal static class BenchmarkCommands
                 return FirstPrediction.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "import-scale":
                 return ImportScale.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "map-weights":
+                return MapWeights.Run() ? 0 : 1;
             case "neighbour":
                 return Neighbour.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "onnx-run":
@@ -99,7 +103,7 @@ internal static class BenchmarkCommands
             case "start":
                 return ServerStart.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "split-models":
-                return SplitModels.Run() ? 0 : 1;
+                return SplitModels.Run(arguments) ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
             case "tabular-speed":

@@ -11,12 +11,12 @@ internal static class SplitModels
     private const double TreesBar = 1.5;
     private const int DifferentInputs = 512;
 
-    public static bool Run()
+    public static bool Run(BenchmarkArguments arguments)
     {
         Console.WriteLine("| model | own, 1 row, us | shared | own, 32 rows, us | shared | largest difference | own, KiB a model | shared | weights alone | hot, 1 row, us | 32 rows | KiB more |");
         Console.WriteLine("|---|---|---|---|---|---|---|---|---|---|---|---|");
         var met = true;
-        foreach (var (name, model) in SmallModels.All())
+        foreach (var (name, model) in SmallModels.All().Where(model => model.Name.Contains(arguments["--only"] ?? "", StringComparison.Ordinal)))
         {
             var optimised = OnnxOptimizer.Optimize(model);
             using var own = OnnxSession.Load(optimised, new OnnxSessionOptions { Optimized = true });

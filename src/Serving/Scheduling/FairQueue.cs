@@ -115,6 +115,12 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         if (!TryTakePlace())
         {
             GiveBack(tenant, isLong: false);
+
+            // Who began to wait in between may have found the tenant's last place taken.
+            if (limits.RunsMax > 0 && Waiting > 0)
+            {
+                lock (_lock) Dispatch_NeedsLock();
+            }
             return false;
         }
         if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 })

@@ -200,6 +200,7 @@ public sealed class FairQueueTests
                 try
                 {
                     var tenant = random.Next(5);
+                    if (random.Next(4) == 0 && queue.TryEnter($"t{tenant}", Limits with { WaitingMax = 8, RunsMax = tenant }, out var express)) queue.Leave(express);
                     var turn = await queue.EnterAsync($"t{tenant}", Limits with { WaitingMax = 8, RunsMax = tenant }, timeout, isLong: false, leaving.Token);
                     if (turn.Refusal != Refusal.None)
                     {
