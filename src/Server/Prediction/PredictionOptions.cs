@@ -33,6 +33,10 @@ internal sealed class PredictionOptions
     [Range(0, 100_000)]
     public int WaitingMax { get; set; } = 256;
 
+    /// <summary>Rows of requests to one model that may run together where they have to wait for their turn anyway; 0 runs each alone.</summary>
+    [Range(0, 65_536)]
+    public int BatchRowsMax { get; set; } = 64;
+
     /// <summary>Seconds after which a run of a model is stopped; a request of many rows has several runs.</summary>
     [Range(1, 86_400)]
     public int RunSecondsMax { get; set; } = 60;

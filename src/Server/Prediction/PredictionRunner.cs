@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Atoll.Platform.Http;
 using Atoll.Platform.Imaging;
 using Atoll.Platform.Limits;
@@ -41,6 +42,9 @@ internal sealed class PredictionRunner : IDisposable
     /// <summary>The queue, for those who want to know how it does.</summary>
     public FairQueue Places => _places;
 
+    /// <summary>Requests that ran together with others.</summary>
+    public StripedCounter Together { get; } = new();
+
     /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall)"/>.</summary>
     public StripedCounter AtOnce { get; } = new();
 
@@ -55,6 +59,41 @@ internal sealed class PredictionRunner : IDisposable
     public async ValueTask<Problem?> RunAsync(
         OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
     {
+        try
+        {
+            return plan.ListName switch
+            {
+                "rows" when work.Samples.Count <= RowsPerRun => await RunSliceAsync(session, plan, work, csv, cancellationToken),
+                "texts" when work.Samples.Count <= TextsPerRun => await RunSliceAsync(session, plan, work, csv, cancellationToken),
+                _ => await RunManyAsync(session, plan, work, csv, cancellationToken),
+            };
+        }
+        catch (OnnxException failure) when (IsAboutData(failure))
+        {
+            return PredictionProblems.Failed(plan, failure.Message);
+        }
+        catch (TimeoutException)
+        {
+            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+        }
+    }
+
+    /// <summary>Samples that go into one run, maybe with those of other requests.</summary>
+    private async ValueTask<Problem?> RunSliceAsync(OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
+    {
+        using var call = OnnxCall.Rent(session);
+        var where = plan.OutputsOf(session);
+        FillAll(call, where, work.Samples, 0, work.Samples.Count);
+        if (await RunAsync(plan.Route.TenantId, call, Timeout.InfiniteTimeSpan, cancellationToken) is { } problem) return problem;
+        var answer = new PredictionAnswer(plan, work, csv);
+        if (answer.Add(call.Outputs, where, 0, work.Samples.Count) is { } unfit) return unfit;
+        answer.End();
+        return null;
+    }
+
+    /// <summary>Samples that take several runs, in one turn.</summary>
+    private async ValueTask<Problem?> RunManyAsync(OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
+    {
         var began = _clock.GetTimestamp();
         var isDone = false;
         var place = await EnterAsync(plan.Route.TenantId, session, Timeout.InfiniteTimeSpan, cancellationToken);
@@ -64,23 +103,12 @@ internal sealed class PredictionRunner : IDisposable
             using var call = OnnxCall.Rent(session);
             using var stop = call.Options.StopWith(cancellationToken);
             var answer = new PredictionAnswer(plan, work, csv);
-            var problem = plan.ListName switch
-            {
-                "rows" => RunSlices(call, plan, work, answer, RowsPerRun),
-                "texts" => RunSlices(call, plan, work, answer, TextsPerRun),
-                _ => RunImages(call, plan, work, answer, cancellationToken),
-            };
+            var problem = plan.ListName == "images"
+                ? RunImages(call, plan, work, answer, cancellationToken)
+                : RunSlices(call, plan, work, answer, plan.ListName == "rows" ? RowsPerRun : TextsPerRun);
             if (problem is null) answer.End();
             isDone = problem is null;
             return problem;
-        }
-        catch (OnnxException failure) when (IsAboutData(failure))
-        {
-            return PredictionProblems.Failed(plan, failure.Message);
-        }
-        catch (TimeoutException)
-        {
-            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
         }
         finally
         {
@@ -93,6 +121,23 @@ internal sealed class PredictionRunner : IDisposable
     /// <returns>The problem when it may not run now.</returns>
     public async ValueTask<Problem?> RunAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
     {
+        // Requests run together only where they have to wait.
+        var line = _places.HasRoom ? null : BatchLine.Of(call, _options.Value.BatchRowsMax);
+        using var member = line?.TryJoin(call, _limits.Of(tenantId).WaitingPredictionsMax);
+        try
+        {
+            return member is null
+                ? await RunAloneAsync(tenantId, call, timeout, cancellationToken)
+                : await RunInLineAsync(tenantId, line!, member, timeout, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+        }
+    }
+
+    private async ValueTask<Problem?> RunAloneAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
+    {
         var began = _clock.GetTimestamp();
         var isDone = false;
         var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken);
@@ -104,13 +149,68 @@ internal sealed class PredictionRunner : IDisposable
             isDone = true;
             return null;
         }
-        catch (TimeoutException)
-        {
-            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
-        }
         finally
         {
             Leave(place.Turn, tenantId, call.Session, SamplesOf(call), isDone, began);
+        }
+    }
+
+    private async ValueTask<Problem?> RunInLineAsync(string tenantId, BatchLine line, BatchLine.Member member, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var began = _clock.GetTimestamp();
+        var session = member.Call.Session;
+        var isPaid = !member.Leads;
+        if (!member.Leads)
+        {
+            var limits = _limits.Of(tenantId);
+            if (_places.RefuseByRate(tenantId, LimitsOf(limits)) is { } tooOften)
+            {
+                _usage.CountRefusal(tenantId);
+                return ToProblem(tooOften, limits);
+            }
+            var signal = await member.WaitAsync(timeout, _clock, cancellationToken);
+            if (signal != BatchLine.Signal.Lead)
+            {
+                session.Statistics.Add(RunStatistics.Step.Queue, _clock.GetElapsedTime(began));
+                session.Statistics.Add(signal == BatchLine.Signal.Done && member.Failure is null ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
+                if (signal == BatchLine.Signal.TooLate)
+                {
+                    _usage.CountRefusal(tenantId);
+                    return PredictionProblems.TooLate();
+                }
+                Together.Increment();
+                _usage.CountRun(tenantId, member.Rows, TimeSpan.Zero);
+                if (member.Failure is not null) ExceptionDispatchInfo.Throw(member.Failure);
+                return null;
+            }
+            if (timeout > TimeSpan.Zero) timeout = TimeSpan.FromTicks(Math.Max(0, (timeout - _clock.GetElapsedTime(began)).Ticks));
+        }
+
+        var isDone = false;
+        var requests = 1;
+        var place = await EnterAsync(tenantId, session, timeout, cancellationToken, isPaid: isPaid);
+        if (place.Problem is { } busy) return busy;
+        try
+        {
+            var members = line.Take(member, _options.Value.BatchRowsMax);
+            requests = members.Count;
+            if (requests == 1)
+            {
+                using var stop = member.Call.Options.StopWith(cancellationToken);
+                RunCounted(member.Call, member.Rows);
+            }
+            else
+            {
+                Together.Increment();
+                line.Run(members, RunCounted);
+                if (member.Failure is not null) ExceptionDispatchInfo.Throw(member.Failure);
+            }
+            isDone = true;
+            return null;
+        }
+        finally
+        {
+            Leave(place.Turn, tenantId, session, member.Rows, isDone, began, requests);
         }
     }
 
@@ -206,10 +306,11 @@ internal sealed class PredictionRunner : IDisposable
         RequestSpans.Record("run", took, _clock);
     }
 
-    private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
+    /// <param name="isPaid">It was taken from the tenant's rate before.</param>
+    private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken, bool isPaid = false)
     {
         var began = _clock.GetTimestamp();
-        var place = await QueueAsync(tenantId, session, timeout, cancellationToken);
+        var place = await QueueAsync(tenantId, session, timeout, isPaid, cancellationToken);
         var took = _clock.GetElapsedTime(began);
         session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, took);
         if (place.Problem is not null) _usage.CountRefusal(tenantId);
@@ -217,19 +318,22 @@ internal sealed class PredictionRunner : IDisposable
         return place;
     }
 
-    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken)
+    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, bool isPaid, CancellationToken cancellationToken)
     {
         var limits = _limits.Of(tenantId);
-        var turn = await _places.EnterAsync(tenantId, LimitsOf(limits), timeout, session.MeanTime > Long, cancellationToken);
+        var turn = await _places.EnterAsync(tenantId, isPaid ? LimitsOf(limits) with { PerSecondMax = 0 } : LimitsOf(limits), timeout, session.MeanTime > Long, cancellationToken);
         return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }
 
-    private void Leave(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone, long began)
+    /// <param name="requests">Those that ran together; the turn is counted for this one, and the others are of the same tenant.</param>
+    private void Leave(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone, long began, int requests = 1)
     {
         session.Statistics.Add(isDone ? RunStatistics.Step.Success : RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
         var took = _places.Leave(turn);
-        session.Count(took);
         _usage.CountRun(tenantId, samples, took);
+
+        // What a request takes is what it takes alone: batches are compared with that.
+        if (requests == 1) session.Count(took);
     }
 
     private static Problem ToProblem(in Turn turn, TenantLimits limits) => turn.Refusal switch
@@ -254,7 +358,7 @@ internal sealed class PredictionRunner : IDisposable
         {
             var count = Math.Min(samplesPerRun, work.Samples.Count - first);
             call.Clear();
-            for (var i = 0; i < where.InputColumns.Length; i++) Fill(call, i, work.Samples, where.InputColumns[i], first, count);
+            FillAll(call, where, work.Samples, first, count);
             RunCounted(call, count);
             if (answer.Add(call.Outputs, where, first, count) is { } problem) return problem;
         }
@@ -289,6 +393,11 @@ internal sealed class PredictionRunner : IDisposable
             if (answer.Add(call.Outputs, where, i, 1) is { } problem) return problem;
         }
         return null;
+    }
+
+    private static void FillAll(OnnxCall call, OutputPlan where, SampleBatch samples, int first, int count)
+    {
+        for (var i = 0; i < where.InputColumns.Length; i++) Fill(call, i, samples, where.InputColumns[i], first, count);
     }
 
     private static void Fill(OnnxCall call, int input, SampleBatch samples, int column, int first, int count)

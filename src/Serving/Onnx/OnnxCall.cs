@@ -94,6 +94,20 @@ internal sealed class OnnxCall : IDisposable
         _hasOutputs = true;
     }
 
+    /// <summary>Memory for an output of a run that happened elsewhere; all are to be filled.</summary>
+    public OnnxTensor AllocateOutput(int output, ReadOnlySpan<long> shape)
+    {
+        var tensor = _outputs[output];
+        if (tensor is null || !shape.SequenceEqual(tensor.Shape))
+        {
+            tensor?.Dispose();
+            _outputs[output] = null;
+            _outputs[output] = tensor = OnnxTensor.Allocate(Session.Outputs[output].Type, shape);
+        }
+        _hasOutputs = output == _outputs.Length - 1;
+        return tensor;
+    }
+
     /// <summary>Puts another tensor in the place of an output; it becomes the call's.</summary>
     public void Replace(int output, OnnxTensor tensor)
     {

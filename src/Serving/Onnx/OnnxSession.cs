@@ -22,6 +22,7 @@ internal sealed unsafe class OnnxSession : IDisposable
 
     // Made at the first run: most of many models are never asked.
     private RunStatistics? _statistics;
+    private BatchLine? _line;
     private long _meanTicks;
 
     private OnnxSession(OnnxSession graph, OnnxValueInfo[] inputs, OnnxValueInfo[] outputs, OrtWeightsHandle weights)
@@ -45,6 +46,9 @@ internal sealed unsafe class OnnxSession : IDisposable
 
     /// <summary>Another one for each session, in the order of loading.</summary>
     public int Number { get; } = Interlocked.Increment(ref _numbers);
+
+    /// <summary>Requests to it that wait, to run together.</summary>
+    public BatchLine Line => _line ?? Interlocked.CompareExchange(ref _line, new BatchLine(), null) ?? _line!;
 
     /// <summary>The shapes of its outputs do not follow from those of its inputs, so that memory for them cannot be kept.</summary>
     public bool HasFreeOutputs { get; set; }

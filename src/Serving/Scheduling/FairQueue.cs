@@ -87,6 +87,17 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     /// <summary>Requests that run.</summary>
     public int Running => (int)Interlocked.Read(ref _state);
 
+    /// <summary>A place is free, so that the next request need not wait.</summary>
+    public bool HasRoom => Interlocked.Read(ref _state) < runsMax;
+
+    /// <summary>Takes a request from the tenant's rate, for one that does not enter by itself; the refusal when there are too many.</summary>
+    public Turn? RefuseByRate(string tenantId, QueueLimits limits)
+    {
+        if (limits.PerSecondMax <= 0) return null;
+        var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
+        return tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later ? Refuse(Refusal.TooOften, later) : null;
+    }
+
     /// <summary>Requests that were refused for a reason.</summary>
     public long Refused(Refusal reason) => _refusals.Sum((int)reason);
 

@@ -111,7 +111,8 @@ internal static class Parity
         return tensor;
     }
 
-    private static string? Difference(OnnxTensor expected, OnnxTensor actual)
+    /// <summary>How two outputs differ; null when they are the same within the tolerance.</summary>
+    public static string? Difference(OnnxTensor expected, OnnxTensor actual)
     {
         if (expected.ElementType != actual.ElementType || !expected.Shape.AsSpan().SequenceEqual(actual.Shape)) return $"{expected} and {actual}";
         switch (expected.ElementType)

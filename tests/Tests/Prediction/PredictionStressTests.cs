@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.Deployments;
+using Atoll.Prediction;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -161,5 +162,34 @@ public sealed class PredictionStressTests(ITestOutputHelper output)
             }
         }
         return [.. bytes];
+    }
+
+    [Fact]
+    public async Task Requests_that_wait_for_one_model_run_together_and_each_gets_its_own_answer()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        await using var server = new TestServer { Settings = ["--Prediction:RunsMax=1"] };
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        await PredictionServer.RegisterAsync(server, tenant.Tenant.Id, "wide", PredictionModels.Wide());
+        var runner = server.Server.Services.GetRequiredService<PredictionRunner>();
+        var next = 0;
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(_ => Task.Run(async () =>
+        {
+            // Until enough have met: how soon that is depends on the machine.
+            while (runner.Together.Sum() < 100)
+            {
+                var number = Interlocked.Increment(ref next);
+                using var body = new StringContent($$"""{"id":"{{number}}","inputs":[{"name":"x","shape":[2,1],"datatype":"FP32","data":[{{number}},{{-number}}]}]}""", Encoding.UTF8, "application/json");
+                using var answer = await client.PostAsync("/v2/models/wide/infer", body, cancellationToken);
+                var text = await answer.Content.ReadAsStringAsync(cancellationToken);
+                Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
+                var json = JsonNode.Parse(text)!;
+                Assert.Equal($"{number}", (string)json["id"]!);
+                var data = json["outputs"]![0]!["data"]!.AsArray();
+                Assert.Equal(number, (float)data[0]!, 0.01f * number);
+                Assert.Equal(-number, (float)data[1]!, 0.01f * number);
+            }
+        }, cancellationToken)));
     }
 }
