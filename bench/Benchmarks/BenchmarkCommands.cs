@@ -15,6 +15,8 @@ internal static class BenchmarkCommands
             the same through a server: imports, trains as a job, predicts over HTTP, and compares the score with the version's
         allocation [--requests 20000] [--only grpc|rest|binary] [--rows 1|32]
             managed bytes for a warm request
+        batches [--seconds 8]
+            what it brings that requests which wait for one model run together
         cache-budget [--seconds 120]
             what the process takes while the model cache works at the edge of its budget
         churn [--requests 3000000]
@@ -73,6 +75,8 @@ internal static class BenchmarkCommands
                 return ServedAccuracy.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "allocation":
                 return Allocation.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
+            case "batches":
+                return Batches.RunAsync(arguments).GetAwaiter().GetResult() ? 0 : 1;
             case "cache-budget":
                 return CacheBudget.Run(arguments) ? 0 : 1;
             case "churn":
