@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Grpc;
@@ -184,7 +185,7 @@ internal sealed class ExpressLane(
     {
         var headers = request.Headers;
         if (request.QueryString.HasValue || request.ContentLength > BodyBytesMax || headers.ContentEncoding.Count > 0
-            || headers.ContainsKey(RepeatableRoutes.Header)) return false;
+            || headers.ContainsKey(RepeatableRoutes.Header) || Activity.Current is { IsAllDataRequested: true }) return false;
         return door switch
         {
             Door.Grpc => HttpProtocol.IsHttp2(request.Protocol) && GrpcAnswers.IsGrpc(request)
