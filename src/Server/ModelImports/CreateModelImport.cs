@@ -8,21 +8,18 @@ using Atoll.Platform.Jobs;
 using Atoll.Platform.Limits;
 using Atoll.Platform.Security;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.Options;
 
 namespace Atoll.ModelImports;
 
 /// <summary>Takes a model file that becomes the next version of a model. The bytes are safe before the answer is sent; the import is a job.</summary>
-internal static partial class CreateModelImport
+internal static class CreateModelImport
 {
     private const int LabelsMax = 10_000;
     private const int LabelCharsMax = 200;
 
-
     /// <summary>What the handler needs, taken from the request's services.</summary>
     internal readonly record struct Parts(
-        HttpRequest Request, HttpResponse Response, Caller Caller, PlatformDb Db, BlobStore Blobs, DiskUsage Disk, JobQueue Jobs, TenantLimitsDirectory Limits, TimeProvider Clock, IOptions<ModelImportsOptions> Options, ILogger<ModelImport> Logger);
+        HttpRequest Request, HttpResponse Response, Caller Caller, PlatformDb Db, BlobStore Blobs, DiskUsage Disk, JobQueue Jobs, TenantLimitsDirectory Limits, QueueModelImport Queue);
 
     public static async Task<Results<Accepted<ModelImportResponse>, Created<ModelImportResponse>, ProblemHttpResult>> HandleAsync(
         string model, [AsParameters] Parts parts, bool? wait, CancellationToken cancellationToken)
@@ -38,7 +35,14 @@ internal static partial class CreateModelImport
         var (files, refused) = await MultipartUpload.ReadAsync(parts.Request, parts.Caller.TenantId, parts.Blobs, CheckFile, Set, cancellationToken);
         if (files is null) return refused!.ToResult();
         if (files.Count == 0) return ModelImportsProblems.FileMissing().ToResult();
-        return await QueueAsync(parts, model, files[0], request, wait ?? false, cancellationToken);
+        var (import, refusal) = await parts.Queue.RunAsync(parts.Caller.TenantId, model, files[0], request, wait ?? false, cancellationToken);
+        return import?.State switch
+        {
+            null => refusal!.ToResult(parts.Response),
+            ImportStates.Succeeded => TypedResults.Created($"/api/v1/models/{model}/versions/{import.Version}", import.ToWire()),
+            ImportStates.Refused => ModelImportsProblems.Refused(import).ToResult(),
+            _ => TypedResults.Accepted($"/api/v1/model-imports/{import.Id}", import.ToWire()),
+        };
 
         Problem? Set(string name, string value)
         {
@@ -65,44 +69,5 @@ internal static partial class CreateModelImport
         {
             return null;
         }
-    }
-
-    private static async Task<Results<Accepted<ModelImportResponse>, Created<ModelImportResponse>, ProblemHttpResult>> QueueAsync(
-        Parts parts, string model, UploadedFile file, ModelImportRequest request, bool wait, CancellationToken cancellationToken)
-    {
-        var import = new ModelImport
-        {
-            Id = Ids.New("mim", parts.Clock),
-            Model = model,
-            File = file.Name,
-            FileDigest = file.Stored.Digest,
-            FileBytes = file.Stored.Bytes,
-            Request = request,
-            State = ImportStates.Queued,
-            CreatedUtc = parts.Clock.GetUtcNow().UtcDateTime,
-        };
-        parts.Db.ModelImports().Add(import);
-        if (await parts.Jobs.SaveWithJobAsync(parts.Db, parts.Caller.TenantId, ModelImportsModule.ImportJob, import.Id, 0, cancellationToken) is { } full)
-            return full.ToResult(parts.Response);
-        Log.Queued(parts.Logger, import.Id, model);
-
-        if (wait)
-        {
-            import = await parts.Jobs.WaitAsync(
-                import, (id, token) => parts.Db.ModelImports().AsNoTracking().SingleAsync(row => row.Id == id, token),
-                TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax), cancellationToken);
-        }
-        return import.State switch
-        {
-            ImportStates.Succeeded => TypedResults.Created($"/api/v1/models/{model}/versions/{import.Version}", import.ToWire()),
-            ImportStates.Refused => ModelImportsProblems.Refused(import).ToResult(),
-            _ => TypedResults.Accepted($"/api/v1/model-imports/{import.Id}", import.ToWire()),
-        };
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(LogLevel.Information, "Queued import {Import} of a version of model {Model}.")]
-        public static partial void Queued(ILogger logger, string import, string model);
     }
 }

@@ -19,6 +19,7 @@ internal static class ModelImportsModule
         services.AddSettings<ModelImportsOptions>("ModelImports");
         var options = (ModelImportsOptions)Settings.Read(configuration, new SettingsSection("ModelImports", typeof(ModelImportsOptions)));
         services.AddSingleton<IBlobReferences, ModelImportTables.BlobReferences>();
+        services.AddScoped<QueueModelImport>();
         services.AddJobKind(ImportJob);
         services.AddJobLane(RunModelImport.Lane, options.Slots);
     }

@@ -144,7 +144,7 @@ internal sealed class ExpressLane(
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         try
         {
-            if (InferMessageTensors.Read(work.InferMessage, tensors) is not null) return false;
+            if (InferMessageTensors.Read(work.InferMessage, tensors) is not null || InferParameters.TimeoutOf(work.InferMessage) < TimeoutLeast) return false;
         }
         catch (RpcException)
         {

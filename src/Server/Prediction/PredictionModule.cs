@@ -21,6 +21,7 @@ internal static class PredictionModule
         services.AddSingleton<InferenceRunner>();
         services.AddSingleton<GrpcInference>();
         services.AddSingleton<IMetrics, PredictionMetrics>();
+        services.AddScoped<LoadModel>();
     }
 
     public static void MapPrediction(this RouteGroupBuilder api)
@@ -54,10 +55,10 @@ internal static class PredictionModule
                 .Needs(Permissions.Predict);
             v2.MapGet(path + "/ready", DescribeModel.HandleReadyAsync).WithName($"isInferenceModel{suffix}Ready").WithSummary("200 when the model answers.")
                 .Needs(Permissions.Predict);
-            v2.MapGet(path + "/config", ModelConfig.HandleAsync).WithName($"describeInferenceModel{suffix}Config").WithSummary("How a model is served, as Triton's ModelConfig.")
+            v2.MapGet(path + "/config", OpenInference.ModelConfig.HandleAsync).WithName($"describeInferenceModel{suffix}Config").WithSummary("How a model is served, as Triton's ModelConfig.")
                 .WithAnswer("""{"name":"churn","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"all":{}},"max_batch_size":1000}""")
                 .Needs(Permissions.Predict);
-            v2.MapGet(path + "/stats", ModelStatistics.HandleAsync).WithName($"countInferenceModel{suffix}").WithSummary("What was asked of a model since it came into memory.")
+            v2.MapGet(path + "/stats", OpenInference.ModelStatistics.HandleAsync).WithName($"countInferenceModel{suffix}").WithSummary("What was asked of a model since it came into memory.")
                 .WithAnswer(StatisticsExample)
                 .Needs(Permissions.Predict);
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
@@ -65,7 +66,7 @@ internal static class PredictionModule
                 .WithAnswer("""{"model_name":"banking77","model_version":"1","outputs":[{"name":"label","datatype":"BYTES","shape":[1],"data":["lost_or_stolen_card"]}]}""").WithMetadata(new RunsModel()).Needs(Permissions.Predict);
         }
 
-        v2.MapGet("/models/stats", ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")
+        v2.MapGet("/models/stats", OpenInference.ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")
             .WithAnswer(StatisticsExample)
             .Needs(Permissions.Predict);
         v2.MapPost("/repository/index", ModelRepository.HandleIndexAsync).WithName("listInferenceModels").WithSummary("Every version of every model, as the protocol lists them.")
@@ -93,5 +94,12 @@ internal static class PredictionModule
         grpc.Unary("ModelInfer", InferMessage.Read, GrpcInference.Answers, (service, request, call) => service.ModelInfer(request, call)).Needs(Permissions.Predict);
         grpc.DuplexStreaming("ModelStreamInfer", InferMessage.Read, GrpcInference.StreamAnswers, (service, requests, answers, call) =>
             service.ModelStreamInfer(requests, answers, call)).Needs(Permissions.Predict);
+        grpc.Unary<ModelConfigRequest, ModelConfigResponse>("ModelConfig", (service, request, call) => service.ModelConfig(request, call)).Needs(Permissions.Predict);
+        grpc.Unary<ModelStatisticsRequest, ModelStatisticsResponse>("ModelStatistics", (service, request, call) => service.ModelStatistics(request, call)).Needs(Permissions.Predict);
+        grpc.Unary<RepositoryIndexRequest, RepositoryIndexResponse>("RepositoryIndex", (service, request, call) => service.RepositoryIndex(request, call)).Needs(Permissions.Predict);
+        grpc.Unary<RepositoryModelLoadRequest, RepositoryModelLoadResponse>("RepositoryModelLoad", (service, request, call) => service.RepositoryModelLoad(request, call))
+            .Needs(Permissions.ModelsWrite);
+        grpc.Unary<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>("RepositoryModelUnload", (service, request, call) => service.RepositoryModelUnload(request, call))
+            .Needs(Permissions.ModelsWrite);
     }
 }

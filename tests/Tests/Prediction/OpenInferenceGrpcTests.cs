@@ -42,7 +42,7 @@ public sealed class OpenInferenceGrpcTests(PredictionServer server) : IClassFixt
         var metadata = (await anybody.CallAsync<ServerMetadataResponse>(Service + "ServerMetadata", new ServerMetadataRequest())).Response!;
         Assert.Equal("atoll", metadata.Name);
         Assert.NotEmpty(metadata.Version);
-        Assert.Equal(["parameters"], metadata.Extensions);
+        Assert.Equal(["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"], metadata.Extensions);
     }
 
     [Fact]
@@ -182,7 +182,8 @@ public sealed class OpenInferenceGrpcTests(PredictionServer server) : IClassFixt
         ["free dimension"] = (request => { request.Inputs[1].Shape[0] = 2; request.RawInputContents[1] = ByteString.CopyFrom(new byte[16]); }, StatusCode.InvalidArgument, "both are 'N'"),
         ["unknown output"] = (request => request.Outputs.Add(new RequestedOutput { Name = "q" }), StatusCode.InvalidArgument, "unexpected inference output 'q'"),
         ["output twice"] = (request => request.Outputs.Add([new RequestedOutput { Name = "a_out" }, new RequestedOutput { Name = "a_out" }]), StatusCode.InvalidArgument, "'a_out' already requested"),
-        ["classification"] = (request => request.Outputs.Add(new RequestedOutput { Name = "a_out", Parameters = { ["classification"] = new InferParameter { Int64Param = 1 } } }), StatusCode.Unimplemented, "classification"),
+        ["classification"] = (request => request.Outputs.Add(new RequestedOutput { Name = "a_out", Parameters = { ["classification"] = new InferParameter { StringParam = "1" } } }), StatusCode.InvalidArgument, "unable to parse 'classification' of output 'a_out'"),
+        ["negative classification"] = (request => request.Outputs.Add(new RequestedOutput { Name = "a_out", Parameters = { ["classification"] = new InferParameter { Int64Param = -1 } } }), StatusCode.InvalidArgument, "expected an int64_param of at least 0"),
         ["shared memory in"] = (request => request.Inputs[0].Parameters["shared_memory_region"] = new InferParameter { StringParam = "r" }, StatusCode.Unimplemented, "shared memory"),
         ["shared memory out"] = (request => request.Outputs.Add(new RequestedOutput { Name = "a_out", Parameters = { ["shared_memory_region"] = new InferParameter { StringParam = "r" } } }), StatusCode.Unimplemented, "shared_memory_region"),
         ["reserved parameter"] = (request => request.Parameters["triton_x"] = new InferParameter { BoolParam = true }, StatusCode.InvalidArgument, "reserved prefix"),

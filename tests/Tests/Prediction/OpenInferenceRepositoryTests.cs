@@ -17,7 +17,7 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
         var text = await server.Client.GetStringAsync("/v2/models/price/config", TestContext.Current.CancellationToken);
         Assert.Equal(
             """
-            {"name":"price","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"all":{}},"max_batch_size":100,"input":[{"name":"rooms","data_type":"TYPE_FP32","dims":[1],"format":"FORMAT_NONE","is_shape_tensor":false,"allow_ragged_batch":false,"optional":false}],"output":[{"name":"value","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"lower","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"upper","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false}],"instance_group":[{"name":"price","kind":"KIND_CPU","count":1}],"default_model_filename":"model.onnx","parameters":{},"model_transaction_policy":{"decoupled":false}}
+            {"name":"price","platform":"onnxruntime_onnx","backend":"onnxruntime","version_policy":{"all":{}},"max_batch_size":100,"input":[{"name":"rooms","data_type":"TYPE_FP32","format":"FORMAT_NONE","dims":[1],"is_shape_tensor":false,"allow_ragged_batch":false,"optional":false}],"output":[{"name":"value","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"lower","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false},{"name":"upper","data_type":"TYPE_FP32","dims":[1],"reshape":{"shape":[]},"label_filename":"","is_shape_tensor":false}],"instance_group":[{"name":"price","kind":"KIND_CPU","count":1}],"default_model_filename":"model.onnx","parameters":{},"model_transaction_policy":{"decoupled":false}}
             """, text);
         Assert.Equal(text, await server.Client.GetStringAsync("/v2/models/price/versions/1/config", TestContext.Current.CancellationToken));
 
@@ -184,8 +184,20 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
     [InlineData("/v2/repository/index", """{"a":[[[[[[[[[[[[1]]]]]]]]]]]]}""", 400, "failed to parse the request JSON buffer")]
     [InlineData("/v2/repository/models/nobody/load", "", 404, "failed to load 'nobody', failed to poll from model repository")]
     [InlineData("/v2/repository/models/nobody/unload", "", 404, "Request for unknown model: 'nobody' is not found")]
-    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:1/model.onnx":"AAAA"}}""", 501, "failed to load 'price', parameter 'config' is not supported")]
-    [InlineData("/v2/repository/models/price/load", """{"parameters":{"file:1/model.onnx":"AAAA"}}""", 501, "failed to load 'price', parameter 'file:1/model.onnx' is not supported")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"file:1/model.onnx":"AAAA"}}""", 400, "failed to load 'price', the parameter 'config' is required when a file is given")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:1/model.onnx":"A!"}}""", 400, "failed to load 'price', unable to parse 'file:1/model.onnx', expected a string of base64")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:1/model.onnx":1}}""", 400, "failed to load 'price', unable to parse 'file:1/model.onnx', expected a string of base64")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:1/a.onnx":"AAAA","file:1/b.onnx":"AAAA"}}""", 400, "failed to load 'price', there are two files of the version 1")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{}","file:../../model.onnx":"AAAA"}}""", 400, "failed to load 'price', parameter 'file:../../model.onnx' is not a file of a version")]
+    [InlineData("/v2/repository/models/Bad%20Name/load", """{"parameters":{"config":"{}","file:1/model.onnx":"AAAA"}}""", 400, "failed to load 'Bad Name', ")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":{}}}""", 400, "failed to load 'price', unable to parse 'config', expected a string")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{"}}""", 400, "failed to load 'price', unable to parse 'config': ")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"[]"}}""", 400, "failed to load 'price', unable to parse 'config': ")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{\"max_batch_size\":1e99}"}}""", 400, "failed to load 'price', unable to parse 'config': ")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{\"name\":\"other\"}"}}""", 400, "failed to load 'price', 'config' is of the model 'other'")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{\"platform\":\"tensorrt_plan\"}"}}""", 501, "failed to load 'price', the platform 'tensorrt_plan' is not supported")]
+    [InlineData("/v2/repository/models/price/load", """{"parameters":{"config":"{\"backend\":\"python\"}"}}""", 501, "failed to load 'price', the backend 'python' is not supported")]
+    [InlineData("/v2/repository/models/nobody/load", """{"parameters":{"config":"{}"}}""", 404, "failed to load 'nobody', failed to poll from model repository")]
     [InlineData("/v2/repository/models/price/load", """{"parameters":{"colour":1}}""", 400, "failed to load 'price', unrecognized parameter 'colour'")]
     [InlineData("/v2/repository/models/price/load", """{"parameters":[]}""", 400, "Unable to parse 'parameters'")]
     [InlineData("/v2/repository/models/price/unload", """{"parameters":{"unload_dependents":"no"}}""", 400, "Unable to parse 'unload_dependents'")]

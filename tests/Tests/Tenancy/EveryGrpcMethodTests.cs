@@ -28,6 +28,12 @@ public sealed class EveryGrpcMethodTests : IAsyncLifetime
         ["inference.GRPCInferenceService/ModelMetadata"] = new(new ModelMetadataRequest { Name = "victim-model" }, StatusCode.NotFound),
         ["inference.GRPCInferenceService/ModelInfer"] = new(new ModelInferRequest { ModelName = "victim-model" }, StatusCode.NotFound),
 
+        ["inference.GRPCInferenceService/ModelConfig"] = new(new ModelConfigRequest { Name = "victim-model" }, StatusCode.NotFound),
+        ["inference.GRPCInferenceService/ModelStatistics"] = new(new ModelStatisticsRequest { Name = "victim-model" }, StatusCode.NotFound),
+        ["inference.GRPCInferenceService/RepositoryIndex"] = new(new RepositoryIndexRequest(), StatusCode.OK),
+        ["inference.GRPCInferenceService/RepositoryModelLoad"] = new(new RepositoryModelLoadRequest { ModelName = "victim-model" }, StatusCode.NotFound),
+        ["inference.GRPCInferenceService/RepositoryModelUnload"] = new(new RepositoryModelUnloadRequest { ModelName = "victim-model" }, StatusCode.NotFound),
+
         // A refusal of one request is an answer of the stream, unless the client asks otherwise.
         ["inference.GRPCInferenceService/ModelStreamInfer"] = new(new ModelInferRequest { ModelName = "victim-model" }, StatusCode.NotFound),
     };

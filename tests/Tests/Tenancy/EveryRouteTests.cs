@@ -142,6 +142,11 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["POST /inference.GRPCInferenceService/ModelMetadata"] = Attack.NotGrpc,
         ["POST /inference.GRPCInferenceService/ModelInfer"] = Attack.NotGrpc,
         ["POST /inference.GRPCInferenceService/ModelStreamInfer"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelConfig"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/ModelStatistics"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/RepositoryIndex"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/RepositoryModelLoad"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/RepositoryModelUnload"] = Attack.NotGrpc,
 
         // The server itself
         ["GET /"] = Attack.Own,

@@ -32,7 +32,8 @@ public sealed partial class EdgeTests
         ["Deployments"] = ["Registry"],
 
         // Raw values and csv files are read as in the data that a model was trained on.
-        ["Prediction"] = ["Datasets", "Deployments", "Monitoring", "Registry"],
+        // A load over the Open Inference Protocol may bring a model along, which takes the way of every import.
+        ["Prediction"] = ["Datasets", "Deployments", "ModelImports", "Monitoring", "Registry"],
 
         ["Monitoring"] = ["Deployments", "Registry", "Tenancy"],
 

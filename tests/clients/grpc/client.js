@@ -47,6 +47,11 @@ async function main() {
   assert.strictEqual((await call(client, 'ModelReady', { name: 'things' })).ready, true);
   assert.strictEqual((await call(client, 'ModelReady', { name: 'nothing' })).ready, false);
   assert.strictEqual((await call(client, 'ModelMetadata', { name: 'things' })).platform, 'onnxruntime_onnx');
+  assert.strictEqual((await call(client, 'ModelConfig', { name: 'things' })).config.platform, 'onnxruntime_onnx');
+  assert.ok((await call(client, 'RepositoryIndex', {})).models.some(model => model.name === 'things' && model.state === 'READY'));
+  await call(client, 'RepositoryModelUnload', { model_name: 'things' });
+  await call(client, 'RepositoryModelLoad', { model_name: 'things' });
+  assert.ok(Number((await call(client, 'ModelStatistics', { name: 'things' })).model_stats[0].memory_usage[0].byte_size) > 0);
   for (const one of [client, compressed]) {
     assert.deepStrictEqual(labels(await call(one, 'ModelInfer', request('7'))), ['small', 'large']);
     assert.strictEqual(labels(await call(one, 'ModelInfer', request('7', 2000))).length, 4000);

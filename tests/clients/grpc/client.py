@@ -67,6 +67,14 @@ def check(channel):
     assert not ready(oip.ModelReadyRequest(name="nothing"), metadata=METADATA).ready
     metadata = call(channel, "ModelMetadata")(oip.ModelMetadataRequest(name="things"), metadata=METADATA)
     assert sorted(tensor.name for tensor in metadata.inputs) == ["colour", "size"], metadata
+    config = call(channel, "ModelConfig")(oip.ModelConfigRequest(name="things"), metadata=METADATA).config
+    assert config.max_batch_size > 0 and sorted(tensor.name for tensor in config.input) == ["colour", "size"], config
+    assert ("things", "READY") in [(model.name, model.state) for model in call(channel, "RepositoryIndex")(oip.RepositoryIndexRequest(), metadata=METADATA).models]
+    call(channel, "RepositoryModelUnload")(oip.RepositoryModelUnloadRequest(model_name="things"), metadata=METADATA)
+    call(channel, "RepositoryModelLoad")(oip.RepositoryModelLoadRequest(model_name="things"), metadata=METADATA)
+    statistics = call(channel, "ModelStatistics")(oip.ModelStatisticsRequest(name="things"), metadata=METADATA).model_stats[0]
+    assert statistics.memory_usage[0].byte_size > 0, statistics
+    expect_error(grpc.StatusCode.UNIMPLEMENTED, "TraceSetting", lambda: channel.unary_unary(SERVICE + "TraceSetting")(b"", metadata=METADATA))
     infer = call(channel, "ModelInfer")
     for raw in (True, False):
         response = infer(infer_request(ROWS, raw, "7"), metadata=METADATA, timeout=30)

@@ -11,14 +11,14 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 
 proto=$root/src/Server
 mkdir "$work/proto"
-cp "$proto/Prediction/OpenInference/Grpc/Protos/open_inference_grpc.proto" "$work/proto/"
+cp "$proto/Prediction/OpenInference/Grpc/Protos/"*.proto "$work/proto/"
 cp -r "$proto/Platform/Grpc/Protos/grpc" "$work/proto/"
 for client in "$@"; do
     case $client in
         python)
             mkdir "$work/python"
             # The folder grpc/ would hide the package of that name.
-            protoc -I "$work/proto" --python_out="$work/python" open_inference_grpc.proto
+            protoc -I "$work/proto" --python_out="$work/python" open_inference_grpc.proto model_config.proto
             protoc -I "$work/proto/grpc/health/v1" --python_out="$work/python" health.proto
             PYTHONPATH=$work/python "${PYTHON:-/usr/bin/python3}" "$here/client.py" "${ATOLL_SERVER#http://}" "$ATOLL_KEY"
             ;;

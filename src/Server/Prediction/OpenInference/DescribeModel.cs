@@ -1,10 +1,11 @@
 using System.Globalization;
-using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Deployments;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Registry;
 using Microsoft.EntityFrameworkCore;
 using Route = Atoll.Deployments.Route;
@@ -21,25 +22,8 @@ internal static class DescribeModel
         HttpContext context, string model, string? version, Caller caller, PlatformDb db, InferenceRunner runner, CancellationToken cancellationToken)
     {
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
-        if (route is null)
-        {
-            await ProblemWriter.WriteAsync(context, missing!);
-            return;
-        }
-        var versions = await VersionsAsync(db, route, cancellationToken);
-
-        context.Response.ContentType = "application/json";
-        await using var json = new Utf8JsonWriter(context.Response.BodyWriter, new JsonWriterOptions { Encoder = JsonText.Encoder });
-        json.WriteStartObject();
-        json.WriteString("name"u8, route.Endpoint);
-        json.WriteStartArray("versions"u8);
-        foreach (var number in versions) json.WriteStringValue(number.ToString(CultureInfo.InvariantCulture));
-        json.WriteEndArray();
-        json.WriteString("platform"u8, Platform);
-        Write(json, "inputs", route.Signature.Inputs);
-        Write(json, "outputs", route.Signature.Outputs);
-        json.WriteEndObject();
-        await json.FlushAsync(cancellationToken);
+        if (route is null) await ProblemWriter.WriteAsync(context, missing!);
+        else await MessageAnswer.WriteAsync(context, await DescribeAsync(db, route, cancellationToken), cancellationToken);
     }
 
     /// <summary>A model that is known and whole answers; it is loaded when it is first asked.</summary>
@@ -51,24 +35,36 @@ internal static class DescribeModel
         else await models.CheckAsync(route, cancellationToken);
     }
 
-    /// <summary>The numbers of all versions of the model.</summary>
-    public static Task<List<int>> VersionsAsync(PlatformDb db, Route route, CancellationToken cancellationToken) =>
-        db.ModelVersions().Join(db.Models(), v => v.ModelId, m => m.Id, (v, m) => new { v.Number, m.Name })
-            .Where(row => row.Name == route.Model).Select(row => row.Number).Order().ToListAsync(cancellationToken);
-
-    private static void Write(Utf8JsonWriter json, string name, IReadOnlyList<TensorSpec> tensors)
+    /// <summary>The same as a message: what is not there or damaged is not ready, which is no error.</summary>
+    public static async Task<bool> IsReadyAsync(
+        string tenantId, string model, string? version, InferenceRunner runner, ServedModels models, CancellationToken cancellationToken)
     {
-        json.WriteStartArray(name);
-        foreach (var tensor in tensors)
+        var (route, _) = await runner.FindAsync(tenantId, model, version, cancellationToken);
+        if (route is null) return false;
+        try
         {
-            json.WriteStartObject();
-            json.WriteString("name"u8, tensor.Name);
-            json.WriteString("datatype"u8, tensor.Datatype);
-            json.WriteStartArray("shape"u8);
-            foreach (var dimension in tensor.Shape) json.WriteNumberValue(dimension);
-            json.WriteEndArray();
-            json.WriteEndObject();
+            await models.CheckAsync(route, cancellationToken);
+            return true;
         }
-        json.WriteEndArray();
+        catch (Exception damaged) when (damaged is BlobCorruptException or FileNotFoundException)
+        {
+            return false;
+        }
     }
+
+    public static async Task<ModelMetadataResponse> DescribeAsync(PlatformDb db, Route route, CancellationToken cancellationToken)
+    {
+        var versions = await db.ModelVersions().Join(db.Models(), v => v.ModelId, m => m.Id, (v, m) => new { v.Number, m.Name })
+            .Where(row => row.Name == route.Model).Select(row => row.Number).Order().ToListAsync(cancellationToken);
+        return new ModelMetadataResponse
+        {
+            Name = route.Endpoint,
+            Versions = { versions.Select(number => number.ToString(CultureInfo.InvariantCulture)) },
+            Platform = Platform,
+            Inputs = { route.Signature.Inputs.Select(Describe) },
+            Outputs = { route.Signature.Outputs.Select(Describe) },
+        };
+    }
+
+    private static ModelMetadataResponse.Types.TensorMetadata Describe(TensorSpec tensor) => new() { Name = tensor.Name, Datatype = tensor.Datatype, Shape = { tensor.Shape } };
 }

@@ -8,7 +8,7 @@ namespace Atoll.Prediction.OpenInference;
 internal static class DescribeServer
 {
     // Grows with what is there: clients decide by this list what they may ask for.
-    private static readonly string[] Extensions = ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
+    public static readonly string[] Extensions = ["classification", "model_repository", "model_configuration", "binary_tensor_data", "parameters", "statistics"];
 
     public static readonly string Version = typeof(DescribeServer).Assembly.GetName().Version?.ToString(3) ?? "0";
 

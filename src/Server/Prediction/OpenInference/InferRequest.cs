@@ -172,11 +172,14 @@ internal sealed class InferRequest(InferTensors tensors)
     private Problem? ReadTimeout(ref Utf8JsonReader reader)
     {
         if (ReadWhole(ref reader, "timeout", Where.Request, out var microseconds) is { } wrong) return wrong;
-
-        // Timers reach no further than some weeks; nobody waits so long.
-        Timeout = microseconds is > 0 and < 1_000_000_000_000 ? TimeSpan.FromMicroseconds(microseconds) : null;
+        Timeout = ToTimeout(microseconds);
         return null;
     }
+
+    /// <summary>How long a client waits that says so many microseconds; null for as long as it takes.</summary>
+    public static TimeSpan? ToTimeout(ulong microseconds) =>
+        // Timers reach no further than some weeks; nobody waits so long.
+        microseconds is > 0 and < 1_000_000_000_000 ? TimeSpan.FromMicroseconds(microseconds) : null;
 
     private static Problem? ReadInputParameters(ref Utf8JsonReader reader, Where where, out long? binarySize)
     {

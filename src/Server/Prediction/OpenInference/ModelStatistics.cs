@@ -1,115 +1,81 @@
 using System.Globalization;
-using System.Text.Json;
+using System.Runtime.CompilerServices;
 using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Microsoft.EntityFrameworkCore;
 using Step = Atoll.Serving.Onnx.RunStatistics.Step;
+using Route = Atoll.Deployments.Route;
+using Wire = Atoll.Prediction.OpenInference.Grpc.Messages;
 
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>Tells what was asked of models since they came into memory; their counts go with them.</summary>
 internal static class ModelStatistics
 {
-    // A tenant may have many models; what was written is sent before there is more of it.
-    private const int FlushBytes = 16 * 1024;
-
     public static async Task HandleAsync(
         HttpContext context, string model, string? version, Caller caller, InferenceRunner runner, ServedModels models, CancellationToken cancellationToken)
     {
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
-        if (route is null)
-        {
-            await ProblemWriter.WriteAsync(context, missing!);
-            return;
-        }
-        await WriteAsync(context, One(), caller, models, isLoadedOnly: false, cancellationToken);
-
-        async IAsyncEnumerable<Served> One()
-        {
-            await Task.CompletedTask;
-            yield return new Served(route.Endpoint, route.Version, route.ServingDigest);
-        }
+        if (route is null) await ProblemWriter.WriteAsync(context, missing!);
+        else await MessageAnswer.WriteAsync(context, new ModelStatisticsResponse { ModelStats = { Of(route, models) } }, cancellationToken);
     }
 
     /// <summary>All models of the tenant that are in memory.</summary>
-    public static Task HandleAllAsync(HttpContext context, Caller caller, PlatformDb db, ServedModels models, CancellationToken cancellationToken) => WriteAsync(
-        context,
-        db.Endpoints().Join(db.ModelVersions(), endpoint => endpoint.ModelId, version => version.ModelId, (endpoint, version) => new { endpoint.Name, version.Number, version.ServingDigest })
-            .OrderBy(row => row.Name).ThenBy(row => row.Number).Select(row => new Served(row.Name, row.Number, row.ServingDigest)).AsAsyncEnumerable(),
-        caller, models, isLoadedOnly: true, cancellationToken);
+    public static Task HandleAllAsync(HttpContext context, Caller caller, PlatformDb db, ServedModels models, CancellationToken cancellationToken) =>
+        MessageAnswer.WriteAllAsync(context, "model_stats", ListAsync(caller.TenantId, db, models, cancellationToken), cancellationToken);
 
-    private static async Task WriteAsync(
-        HttpContext context, IAsyncEnumerable<Served> versions, Caller caller, ServedModels models, bool isLoadedOnly, CancellationToken cancellationToken)
+    /// <summary>Of one version, all zero when it is not in memory.</summary>
+    public static Wire.ModelStatistics Of(Route route, ServedModels models)
     {
-        context.Response.ContentType = "application/json";
-        await using var json = new Utf8JsonWriter(context.Response.BodyWriter, new JsonWriterOptions { Encoder = JsonText.Encoder });
-        json.WriteStartObject();
-        json.WriteStartArray("model_stats"u8);
-        await foreach (var version in versions.WithCancellation(cancellationToken))
+        var version = new Served(route.Endpoint, route.Version, route.ServingDigest);
+        return TryRead(route.TenantId, version, models) ?? Make(version, new RunStatistics(), null);
+    }
+
+    /// <summary>Of all versions of the tenant that are in memory.</summary>
+    public static async IAsyncEnumerable<Wire.ModelStatistics> ListAsync(
+        string tenantId, PlatformDb db, ServedModels models, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var versions = db.Endpoints().Join(db.ModelVersions(), endpoint => endpoint.ModelId, version => version.ModelId, (endpoint, version) => new { endpoint.Name, version.Number, version.ServingDigest })
+            .OrderBy(row => row.Name).ThenBy(row => row.Number).Select(row => new Served(row.Name, row.Number, row.ServingDigest));
+        await foreach (var version in versions.AsAsyncEnumerable().WithCancellation(cancellationToken))
+            if (TryRead(tenantId, version, models) is { } statistics) yield return statistics;
+    }
+
+    private static Wire.ModelStatistics? TryRead(string tenantId, Served version, ServedModels models)
+    {
+        if (!models.TryPeek(tenantId, version.Digest, out var lease)) return null;
+        using (lease) return Make(version, lease.Session.Statistics, lease.Bytes);
+    }
+
+    private static Wire.ModelStatistics Make(Served version, RunStatistics statistics, long? bytes) => new()
+    {
+        Name = version.Name,
+        Version = version.Number.ToString(CultureInfo.InvariantCulture),
+        LastInference = (ulong)statistics.LastUnixMs,
+        InferenceCount = (ulong)statistics.Samples,
+        ExecutionCount = (ulong)statistics[Step.ComputeInfer].Count,
+        InferenceStats = new InferStatistics
         {
-            if (models.TryPeek(caller.TenantId, version.Digest, out var lease))
-            {
-                using (lease) Write(json, version, lease.Session.Statistics, lease.Bytes);
-            }
-            else if (!isLoadedOnly)
-            {
-                Write(json, version, new RunStatistics(), null);
-            }
-            if (json.BytesPending > FlushBytes) await json.FlushAsync(cancellationToken);
-        }
-        json.WriteEndArray();
-        json.WriteEndObject();
-        await json.FlushAsync(cancellationToken);
-    }
+            Success = Make(statistics[Step.Success]),
+            Fail = Make(statistics[Step.Fail]),
+            Queue = Make(statistics[Step.Queue]),
+            ComputeInput = Make(statistics[Step.ComputeInput]),
+            ComputeInfer = Make(statistics[Step.ComputeInfer]),
+            ComputeOutput = Make(statistics[Step.ComputeOutput]),
 
-    private static void Write(Utf8JsonWriter json, Served version, RunStatistics statistics, long? bytes)
-    {
-        json.WriteStartObject();
-        json.WriteString("name"u8, version.Name);
-        json.WriteString("version"u8, version.Number.ToString(CultureInfo.InvariantCulture));
-        json.WriteNumber("last_inference"u8, statistics.LastUnixMs);
-        json.WriteNumber("inference_count"u8, statistics.Samples);
-        json.WriteNumber("execution_count"u8, statistics[Step.ComputeInfer].Count);
-        json.WriteStartObject("inference_stats"u8);
-        Write(json, "success", statistics[Step.Success]);
-        Write(json, "fail", statistics[Step.Fail]);
-        Write(json, "queue", statistics[Step.Queue]);
-        Write(json, "compute_input", statistics[Step.ComputeInput]);
-        Write(json, "compute_infer", statistics[Step.ComputeInfer]);
-        Write(json, "compute_output", statistics[Step.ComputeOutput]);
+            // Nothing is answered from memory of answers.
+            CacheHit = new StatisticDuration(),
+            CacheMiss = new StatisticDuration(),
+        },
+        MemoryUsage = { bytes is { } size ? [new MemoryUsage { Type = "CPU", ByteSize = (ulong)size }] : Array.Empty<MemoryUsage>() },
+    };
 
-        // Nothing is answered from memory of answers.
-        Write(json, "cache_hit", default);
-        Write(json, "cache_miss", default);
-        json.WriteEndObject();
-        json.WriteStartObject("response_stats"u8);
-        json.WriteEndObject();
-        json.WriteStartArray("batch_stats"u8);
-        json.WriteEndArray();
-        json.WriteStartArray("memory_usage"u8);
-        if (bytes is { } size)
-        {
-            json.WriteStartObject();
-            json.WriteString("type"u8, "CPU");
-            json.WriteNumber("id"u8, 0);
-            json.WriteNumber("byte_size"u8, size);
-            json.WriteEndObject();
-        }
-        json.WriteEndArray();
-        json.WriteEndObject();
-    }
-
-    private static void Write(Utf8JsonWriter json, string name, StepStatistics step)
-    {
-        json.WriteStartObject(name);
-        json.WriteNumber("count"u8, step.Count);
-        json.WriteNumber("ns"u8, step.Nanoseconds);
-        json.WriteEndObject();
-    }
+    private static StatisticDuration Make(StepStatistics step) => new() { Count = (ulong)step.Count, Ns = (ulong)step.Nanoseconds };
 
     /// <summary>A version and where its memory is found.</summary>
     private sealed record Served(string Name, int Number, string Digest);

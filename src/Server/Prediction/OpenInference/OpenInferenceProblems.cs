@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Atoll.Contracts;
 using Atoll.Platform.Http;
@@ -20,9 +21,15 @@ internal static partial class OpenInferenceProblems
     public static Problem NotInJson(TensorElementType type, string where) =>
         Invalid($"sending {Datatypes.NameOf(type)} data via JSON is not supported. Please use the binary data format for {where}");
 
+    public static Problem NotJson(JsonException failure) =>
+        Invalid($"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
+
     public static Problem BodyTooLarge() => new(413, ProblemCodes.TooLarge, "The request body is too large.", "Send less, or raise Atoll:RequestBytesMax.");
 
     public static Problem NotLoaded(int status, string code, string model, string why) => new(status, code, $"failed to load '{Short(model)}', {why}");
+
+    /// <summary>A refusal of another part of the platform, for which a model was not loaded.</summary>
+    public static Problem NotLoaded(string model, Problem why) => NotLoaded(why.Status, why.Code, model, $"{why.Detail} {why.Remedy}".TrimEnd()) with { RetryAfter = why.RetryAfter };
 
     public static Problem TimedOut() => new(503, ProblemCodes.Busy, "Request timeout expired");
 

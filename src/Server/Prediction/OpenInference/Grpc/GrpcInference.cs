@@ -1,48 +1,86 @@
-using System.Globalization;
-using Atoll.Contracts;
+using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Microsoft.Extensions.Options;
+using ParameterKind = Atoll.Prediction.OpenInference.Grpc.Messages.ModelRepositoryParameter.ParameterChoiceOneofCase;
 
 namespace Atoll.Prediction.OpenInference.Grpc;
 
 /// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
-internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, IOptions<PredictionOptions> options)
+internal sealed class GrpcInference(InferenceRunner runner, ServedModels models, ICallerCheck check, IOptions<PredictionOptions> options)
 {
-    // Grows with what is there over gRPC.
-    private static readonly string[] Extensions = ["parameters"];
-
     public static Serializer<InferAnswer> Answers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
     public static Serializer<StreamAnswer> StreamAnswers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
     public ServerMetadataResponse DescribeServer() =>
-        new() { Name = options.Value.ServerName, Version = OpenInference.DescribeServer.Version, Extensions = { Extensions } };
+        new() { Name = options.Value.ServerName, Version = OpenInference.DescribeServer.Version, Extensions = { OpenInference.DescribeServer.Extensions } };
 
-    /// <summary>A model that is known is ready; it is loaded when it is first asked. One that is not known is not an error here.</summary>
-    public async Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context)
+    /// <summary>A model that is known and whole is ready; it is loaded when it is first asked. One that is not known is not an error here.</summary>
+    public async Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context) => new()
     {
-        var (route, _) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
-        return new ModelReadyResponse { Ready = route is not null };
-    }
+        Ready = await DescribeModel.IsReadyAsync(TenantOf(context), request.Name, VersionOf(request.Version), runner, models, context.CancellationToken),
+    };
 
     public async Task<ModelMetadataResponse> ModelMetadata(ModelMetadataRequest request, ServerCallContext context)
     {
         var (route, missing) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
-        if (route is null) throw new RpcException(missing!);
-        var db = context.GetHttpContext().RequestServices.GetRequiredService<PlatformDb>();
-        var versions = await DescribeModel.VersionsAsync(db, route, context.CancellationToken);
-        return new ModelMetadataResponse
+        return route is null ? throw new RpcException(missing!) : await DescribeModel.DescribeAsync(Part<PlatformDb>(context), route, context.CancellationToken);
+    }
+
+    public async Task<ModelConfigResponse> ModelConfig(ModelConfigRequest request, ServerCallContext context)
+    {
+        var (route, missing) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
+        return route is null ? throw new RpcException(missing!) : new ModelConfigResponse { Config = OpenInference.ModelConfig.Of(route, options.Value.SamplesMax) };
+    }
+
+    /// <summary>Of one model; without a name of all that are in memory.</summary>
+    public async Task<ModelStatisticsResponse> ModelStatistics(ModelStatisticsRequest request, ServerCallContext context)
+    {
+        var response = new ModelStatisticsResponse();
+        if (request.Name.Length == 0)
         {
-            Name = route.Endpoint,
-            Versions = { versions.Select(version => version.ToString(CultureInfo.InvariantCulture)) },
-            Platform = DescribeModel.Platform,
-            Inputs = { route.Signature.Inputs.Select(Describe) },
-            Outputs = { route.Signature.Outputs.Select(Describe) },
-        };
+            await foreach (var one in OpenInference.ModelStatistics.ListAsync(TenantOf(context), Part<PlatformDb>(context), models, context.CancellationToken)) response.ModelStats.Add(one);
+            return response;
+        }
+        var (route, missing) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
+        response.ModelStats.Add(route is null ? throw new RpcException(missing!) : OpenInference.ModelStatistics.Of(route, models));
+        return response;
+    }
+
+    public async Task<RepositoryIndexResponse> RepositoryIndex(RepositoryIndexRequest request, ServerCallContext context)
+    {
+        CheckRepository(request.RepositoryName);
+        var response = new RepositoryIndexResponse();
+        await foreach (var one in ModelRepository.ListAsync(Part<PlatformDb>(context), context.CancellationToken)) response.Models.Add(one);
+        return response;
+    }
+
+    public async Task<RepositoryModelLoadResponse> RepositoryModelLoad(RepositoryModelLoadRequest request, ServerCallContext context)
+    {
+        CheckRepository(request.RepositoryName);
+        var load = new LoadRequest(request.ModelName);
+        foreach (var (name, value) in request.Parameters)
+        {
+            var wrong = name == "config" ? value.ParameterChoiceCase == ParameterKind.StringParam ? load.TakeConfig(value.StringParam) : load.NotText(name)
+                : !LoadRequest.IsFile(name) ? load.Unrecognized(name)
+                : value.ParameterChoiceCase == ParameterKind.BytesParam ? load.TakeFile(name, value.BytesParam.Memory) : load.NotBytes(name);
+            if (wrong is not null) throw new RpcException(wrong);
+        }
+        return await Part<LoadModel>(context).RunAsync(TenantOf(context), load, context.CancellationToken) is { } problem ? throw new RpcException(problem) : new RepositoryModelLoadResponse();
+    }
+
+    public async Task<RepositoryModelUnloadResponse> RepositoryModelUnload(RepositoryModelUnloadRequest request, ServerCallContext context)
+    {
+        CheckRepository(request.RepositoryName);
+        foreach (var (name, value) in request.Parameters)
+            if (ModelRepository.CheckUnload(name, value.ParameterChoiceCase == ParameterKind.BoolParam) is { } wrong) throw new RpcException(wrong);
+        return await ModelRepository.UnloadAsync(TenantOf(context), request.ModelName, runner, models, context.CancellationToken) is { } problem
+            ? throw new RpcException(problem)
+            : new RepositoryModelUnloadResponse();
     }
 
     public async Task<InferAnswer> ModelInfer(InferMessage request, ServerCallContext context)
@@ -75,12 +113,15 @@ internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, 
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
         if (full is not null) return full;
         using var leased = lease;
-        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session);
+        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         InferAnswer? answer = null;
         try
         {
             if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
-            if (await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken) is { } failure) return failure;
+            var failure = InferParameters.TimeoutOf(request) is { } timeout
+                ? await runner.RunAsync(tenantId, tensors, timeout, cancellationToken)
+                : await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken);
+            if (failure is not null) return failure;
             LoggedPrediction.Keep(context.GetHttpContext(), route, tensors);
             return answer = new InferAnswer { IsFinalOfStream = isStream }.Begin(route.Endpoint, route.VersionText, request.Id, tensors);
         }
@@ -94,5 +135,10 @@ internal sealed class GrpcInference(InferenceRunner runner, ICallerCheck check, 
 
     private static string? VersionOf(string version) => version.Length == 0 ? null : version;
 
-    private static ModelMetadataResponse.Types.TensorMetadata Describe(TensorSpec tensor) => new() { Name = tensor.Name, Datatype = tensor.Datatype, Shape = { tensor.Shape } };
+    private static T Part<T>(ServerCallContext context) where T : notnull => context.GetHttpContext().RequestServices.GetRequiredService<T>();
+
+    private static void CheckRepository(string name)
+    {
+        if (name.Length > 0) throw new RpcException(OpenInferenceProblems.Unsupported("'repository_name' specification is not supported"));
+    }
 }

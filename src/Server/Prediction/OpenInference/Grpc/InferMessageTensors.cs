@@ -1,6 +1,7 @@
 using System.Buffers;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Serving.Onnx;
 
 namespace Atoll.Prediction.OpenInference.Grpc;
@@ -64,21 +65,33 @@ internal static class InferMessageTensors
     private static Problem? ReadOutput(ReadOnlySequence<byte> output, InferTensors tensors)
     {
         var name = "";
+        long classes = 0;
         string? unsupported = null;
         var reader = new ProtobufReader(output);
         while (reader.Next())
         {
-            if (reader.Is(1, WireType.Bytes)) name = reader.ReadString();
-            else if (reader.Is(2, WireType.Bytes) && KeyOf(reader.ReadBytes()) is var key) unsupported ??= key is "classification" || key.StartsWith("shared_memory", StringComparison.Ordinal) ? key : null;
-            else reader.Skip();
+            if (reader.Is(1, WireType.Bytes))
+            {
+                name = reader.ReadString();
+            }
+            else if (reader.Is(2, WireType.Bytes) && reader.ReadBytes() is var entry && KeyOf(entry) is var key)
+            {
+                if (key == "classification") classes = InferParameters.Read(entry) is { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Int64Param, Int64Param: >= 0 and var wanted } ? wanted : -1;
+                unsupported ??= key.StartsWith("shared_memory", StringComparison.Ordinal) ? key : null;
+            }
+            else
+            {
+                reader.Skip();
+            }
         }
-        return unsupported is not null
-            ? OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(unsupported)}' of output '{JsonText.Shorten(name)}' is not supported")
-            : tensors.AskFor(name);
+        if (unsupported is not null) return OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(unsupported)}' of output '{JsonText.Shorten(name)}' is not supported");
+        return classes < 0
+            ? OpenInferenceProblems.Invalid($"unable to parse 'classification' of output '{JsonText.Shorten(name)}', expected an int64_param of at least 0")
+            : tensors.AskFor(name, (int)Math.Min(classes, int.MaxValue));
     }
 
     /// <summary>The key of an entry of parameters. The value is walked over, so that a malformed one does not pass.</summary>
-    private static string KeyOf(ReadOnlySequence<byte> entry)
+    public static string KeyOf(ReadOnlySequence<byte> entry)
     {
         var key = "";
         var reader = new ProtobufReader(entry);
