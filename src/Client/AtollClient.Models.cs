@@ -51,6 +51,7 @@ public sealed partial class AtollClient
                 var form = new MultipartFormDataContent();
                 if (request?.Labels is { } labels)
                     form.Add(new StringContent(JsonSerializer.Serialize(labels, AtollJson.Default.IReadOnlyListString), Encoding.UTF8), "labels");
+                if (request?.Steps is { } steps) form.Add(new StringContent(JsonSerializer.Serialize(steps, AtollJson.Default.StepLoop), Encoding.UTF8), "steps");
                 form.Add(file.ToContent(count => progress?.Report(new TransferProgress(sent += count, file.Length))), "file", file.Name);
                 return new HttpRequestMessage(HttpMethod.Post, Path($"/models/{model}/versions")) { Content = form };
             },

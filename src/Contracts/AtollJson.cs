@@ -75,6 +75,7 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(RunEvent))]
 [JsonSerializable(typeof(RunResponse))]
 [JsonSerializable(typeof(SetPublicKeyRequest))]
+[JsonSerializable(typeof(StepLoop))]
 [JsonSerializable(typeof(TenantLimitResponse))]
 [JsonSerializable(typeof(TenantResponse))]
 [JsonSerializable(typeof(TokenResponse))]

@@ -5,6 +5,9 @@ public sealed record ModelImportRequest
 {
     /// <summary>The classes that the model knows, in the order of its scores, when the file does not name them.</summary>
     public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>How the model answers many times; null for one that answers once.</summary>
+    public StepLoop? Steps { get; init; }
 }
 
 /// <summary>A model file on its way to becoming a version of a model.</summary>

@@ -27,6 +27,9 @@ public sealed record ModelSignature
 
     /// <summary>The labels in the order of the columns of <c>probabilities</c>; null for regression.</summary>
     public IReadOnlyList<string>? Labels { get; init; }
+
+    /// <summary>How the model answers many times; null for one that answers once.</summary>
+    public StepLoop? Steps { get; init; }
 }
 
 /// <summary>One input or output of a model.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Atoll.Client;
 using Atoll.Contracts;
@@ -182,11 +183,26 @@ internal static class ModelCommands
 
     private static string? Origin(ModelLineage lineage, string between) => lineage.File ?? (lineage.Dataset is null ? null : $"{lineage.Dataset}{between}{lineage.DatasetVersion}");
 
+    private static StepLoop? ReadSteps(string? json)
+    {
+        if (json is null) return null;
+        try
+        {
+            if (JsonSerializer.Deserialize(json, AtollJson.Default.StepLoop) is { } steps) return steps;
+        }
+        catch (JsonException)
+        {
+            // Told below, with an example.
+        }
+        throw new UsageException("""--steps cannot be read. Give JSON such as {"states":[{"output":"next","input":"token"}],"done":"done"}.""");
+    }
+
     private static Verb Import()
     {
         var model = new Argument<string>("model") { Description = "Name of the model; it is made when it does not exist." };
         var path = new Argument<string>("file") { Description = "An ONNX file, a model of XGBoost (.json, .ubj) or of LightGBM (.txt)." };
         var labels = new Option<string[]>("--label") { Description = "A class that the model knows, when the file does not name them; repeated in the order of the scores.", HelpName = "text" };
+        var steps = new Option<string?>("--steps") { Description = "How the model answers many times, as JSON: states, done and stepsMax.", HelpName = "json" };
         var noWait = new Option<bool>("--no-wait") { Description = "Return after the upload; the import goes on at the server." };
         return new Verb(
             "import", "Make the next version of a model of a file from elsewhere.",
@@ -194,12 +210,12 @@ internal static class ModelCommands
             new("atoll models import leads booster.json --label no --label yes", "Trees of XGBoost, and names for the two classes"))
         {
             Details = "The server reads and tries the file in a process of its own. What it found out: atoll models report <model>.",
-            Arguments = { model, path }, Options = { labels, noWait },
+            Arguments = { model, path }, Options = { labels, steps, noWait },
         }.Does(async (context, cancellationToken) =>
         {
             var (name, file) = (context.Get(model), context.Get(path));
             if (!File.Exists(file)) throw new UsageException($"There is no file '{file}'.");
-            var request = new ModelImportRequest { Labels = context.Get(labels) is { Length: > 0 } given ? given : null };
+            var request = new ModelImportRequest { Labels = context.Get(labels) is { Length: > 0 } given ? given : null, Steps = ReadSteps(context.Get(steps)) };
             var import = await ProgressView.RunAsync(context.Terminal.ErrorConsole, Math.Min(Math.Max(name.Length, 8), 24), async view =>
             {
                 var bar = view.Add(name);

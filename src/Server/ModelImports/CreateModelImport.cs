@@ -46,6 +46,12 @@ internal static class CreateModelImport
 
         Problem? Set(string name, string value)
         {
+            if (name == "steps")
+            {
+                if (ReadSteps(value) is not { } steps) return ModelImportsProblems.StepsInvalid();
+                request = request with { Steps = steps };
+                return null;
+            }
             if (name != "labels") return ModelImportsProblems.FieldUnknown(name);
             if (ReadLabels(value) is not { } labels) return ModelImportsProblems.LabelsInvalid();
             request = request with { Labels = labels };
@@ -55,6 +61,18 @@ internal static class CreateModelImport
 
     private static Problem? CheckFile(string field, int before) =>
         field != "file" ? ModelImportsProblems.FieldUnknown(field) : before > 0 ? ModelImportsProblems.OneFile(field) : null;
+
+    private static StepLoop? ReadSteps(string json)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(json, AtollJson.Default.StepLoop);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
 
     private static IReadOnlyList<string>? ReadLabels(string json)
     {

@@ -20,6 +20,7 @@ internal static class ModelImportsModule
         var options = (ModelImportsOptions)Settings.Read(configuration, new SettingsSection("ModelImports", typeof(ModelImportsOptions)));
         services.AddSingleton<IBlobReferences, ModelImportTables.BlobReferences>();
         services.AddScoped<QueueModelImport>();
+        services.AddScoped<ConfigureModel>();
         services.AddJobKind(ImportJob);
         services.AddJobLane(RunModelImport.Lane, options.Slots);
     }
@@ -39,5 +40,5 @@ internal static class ModelImportsModule
     }
 
     /// <summary>The form as the description of the API shows it; it is read part by part.</summary>
-    private sealed record ModelImportForm(IFormFile File, IReadOnlyList<string>? Labels);
+    private sealed record ModelImportForm(IFormFile File, IReadOnlyList<string>? Labels, StepLoop? Steps);
 }

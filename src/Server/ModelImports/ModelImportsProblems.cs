@@ -15,10 +15,13 @@ internal static class ModelImportsProblems
 
     public static Problem OneFile(string field) => HttpProblems.InvalidField(field, "is a second file", "Send one file, as 'file'.");
 
-    public static Problem FieldUnknown(string field) => HttpProblems.InvalidField(field, "is not known", "Known fields are file and labels.");
+    public static Problem FieldUnknown(string field) => HttpProblems.InvalidField(field, "is not known", "Known fields are file, labels and steps.");
 
     public static Problem LabelsInvalid() =>
         HttpProblems.InvalidField("labels", "is not a list of different texts", """Give a JSON list of at least two, such as ["no","yes"].""");
+
+    public static Problem StepsInvalid() =>
+        HttpProblems.InvalidField("steps", "cannot be read", """Give JSON such as {"states":[{"output":"next","input":"token"}],"done":"done"}.""");
 
     public static Problem Refused(ModelImport import) =>
         new(422, ProblemCodes.ImportRefused, import.Error ?? "The model cannot be used.", null) { Extensions = new Dictionary<string, object?> { ["import"] = import.Id } };

@@ -130,6 +130,11 @@ internal sealed partial class RunModelImport(
         }
         if (result.Refusal is { } refusal) throw new JobRefusedException(refusal);
         if (result.Signature is not { } signature || result.Report is not { } found) throw Tampered();
+        if ((import.Request.Steps ?? signature.Steps) is { } steps)
+        {
+            if (StepLoops.Check(steps, signature) is { } wrong) throw new JobRefusedException(wrong);
+            signature = signature with { Steps = steps };
+        }
 
         var pack = await ReadAsync(work, ImportFiles.Serving, int.MaxValue, cancellationToken);
         CheckPack(pack, found.Serving.GraphDigest);

@@ -82,7 +82,7 @@ internal sealed class ExpressLane(
     {
         var (model, version) = (address.Model, address.Version);
         if (address.Door == Door.Grpc && !TryReadGrpc(body, work.InferMessage, out model, out version)) return false;
-        if (routes.FindKnown(tenantId, model, version) is not { } route || route.Sampling is not null || !models.TryGet(route, out var lease)) return false;
+        if (routes.FindKnown(tenantId, model, version) is not { Sampling: null, Signature.Steps: null } route || !models.TryGet(route, out var lease)) return false;
         using (lease)
         {
             return address.Door switch

@@ -19,6 +19,8 @@ internal static class PredictionModule
         services.AddSettings<PredictionOptions>("Prediction");
         services.AddSingleton<PredictionRunner>();
         services.AddSingleton<InferenceRunner>();
+        services.AddSingleton<AnswersInProgress>();
+        services.AddSingleton<ModelAnswers>();
         services.AddSingleton<GrpcInference>();
         services.AddSingleton<IMetrics, PredictionMetrics>();
         services.AddScoped<LoadModel>();
@@ -64,6 +66,12 @@ internal static class PredictionModule
             v2.MapPost(path + "/infer", Infer.HandleAsync).WithName($"inferModel{suffix}").WithSummary("Run a model on tensors.")
                 .WithExample("""{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["I lost my card"]}],"outputs":[{"name":"label"}]}""")
                 .WithAnswer("""{"model_name":"banking77","model_version":"1","outputs":[{"name":"label","datatype":"BYTES","shape":[1],"data":["lost_or_stolen_card"]}]}""").WithMetadata(new RunsModel()).Needs(Permissions.Predict);
+            v2.MapPost(path + "/generate", Generate.HandleAsync).WithName($"generate{suffix}").WithSummary("Run a model on inputs by name, in plain JSON.")
+                .WithExample("""{"text_input":"I lost my card"}""").WithAnswer("""{"model_name":"banking77","model_version":"1","text_output":"lost_or_stolen_card"}""")
+                .WithMetadata(new RunsModel()).Needs(Permissions.Predict);
+            v2.MapPost(path + "/generate_stream", Generate.HandleStreamAsync).WithName($"generateStream{suffix}").WithSummary("Run a model that answers many times; each answer is an event.")
+                .WithExample("""{"text_input":"Once","parameters":{"steps_max":16}}""").WithAnswer("""{"model_name":"story","model_version":"1","text_output":" upon"}""")
+                .WithMetadata(new RunsModel()).Needs(Permissions.Predict);
         }
 
         v2.MapGet("/models/stats", OpenInference.ModelStatistics.HandleAllAsync).WithName("countInferenceModels").WithSummary("What was asked of each model that is in memory.")

@@ -29,7 +29,11 @@ internal sealed class PredictionOptions
     [Range(0, 1024)]
     public int RunsMax { get; set; }
 
-    /// <summary>Requests that may wait until they can run; the next one is refused at once.</summary>
+    /// <summary>Steps of one request to a model that answers many times.</summary>
+    [Range(1, 100_000_000)]
+    public int StepsMax { get; set; } = 10_000;
+
+    /// <summary>Requests that may wait until they can run; the next one is refused at once. As many again may be between steps of a model that answers many times.</summary>
     [Range(0, 100_000)]
     public int WaitingMax { get; set; } = 256;
 

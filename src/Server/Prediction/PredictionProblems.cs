@@ -93,7 +93,7 @@ internal static class PredictionProblems
 
     public static Problem NotReadable(SamplePlan plan) => new(
         400, ProblemCodes.ModelOfOtherKind, $"The model behind '{plan.Route.Endpoint}' takes tensors, not rows, texts or images.",
-        $"Use POST /v2/models/{plan.Route.Endpoint}/infer.");
+        $"Use POST /v2/models/{plan.Route.Endpoint}/{(plan.Route.Signature.Steps is null ? "infer" : "generate_stream")}.");
 
     /// <summary>The model computed no number. Its own data never led there, so the sample is far from it.</summary>
     public static Problem NoNumber(SamplePlan plan, string field) =>

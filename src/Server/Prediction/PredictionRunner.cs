@@ -118,16 +118,17 @@ internal sealed class PredictionRunner : IDisposable
 
     /// <summary>Runs a model once over inputs that were made and checked by the caller; the outputs are in the call.</summary>
     /// <param name="timeout">How long the caller would wait, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
+    /// <param name="isBegun">A further step of a request that has run before.</param>
     /// <returns>The problem when it may not run now.</returns>
-    public async ValueTask<Problem?> RunAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
+    public async ValueTask<Problem?> RunAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken, bool isBegun = false)
     {
-        // Requests run together only where they have to wait.
-        var line = _places.HasRoom ? null : BatchLine.Of(call, _options.Value.BatchRowsMax);
+        // Requests run together only where they have to wait. A step is none that could be sent away, as who joins a line may be.
+        var line = isBegun || _places.HasRoom ? null : BatchLine.Of(call, _options.Value.BatchRowsMax);
         using var member = line?.TryJoin(call, _limits.Of(tenantId).WaitingPredictionsMax);
         try
         {
             return member is null
-                ? await RunAloneAsync(tenantId, call, timeout, cancellationToken)
+                ? await RunAloneAsync(tenantId, call, timeout, isBegun, cancellationToken)
                 : await RunInLineAsync(tenantId, line!, member, timeout, cancellationToken);
         }
         catch (TimeoutException)
@@ -136,11 +137,11 @@ internal sealed class PredictionRunner : IDisposable
         }
     }
 
-    private async ValueTask<Problem?> RunAloneAsync(string tenantId, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
+    private async ValueTask<Problem?> RunAloneAsync(string tenantId, OnnxCall call, TimeSpan timeout, bool isBegun, CancellationToken cancellationToken)
     {
         var began = _clock.GetTimestamp();
         var isDone = false;
-        var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken);
+        var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken, isBegun: isBegun);
         if (place.Problem is { } busy) return busy;
         try
         {
@@ -307,10 +308,10 @@ internal sealed class PredictionRunner : IDisposable
     }
 
     /// <param name="isPaid">It was taken from the tenant's rate before.</param>
-    private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken, bool isPaid = false)
+    private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken, bool isPaid = false, bool isBegun = false)
     {
         var began = _clock.GetTimestamp();
-        var place = await QueueAsync(tenantId, session, timeout, isPaid, cancellationToken);
+        var place = await QueueAsync(tenantId, session, timeout, isPaid, isBegun, cancellationToken);
         var took = _clock.GetElapsedTime(began);
         session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, took);
         if (place.Problem is not null) _usage.CountRefusal(tenantId);
@@ -318,10 +319,11 @@ internal sealed class PredictionRunner : IDisposable
         return place;
     }
 
-    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, bool isPaid, CancellationToken cancellationToken)
+    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, bool isPaid, bool isBegun, CancellationToken cancellationToken)
     {
         var limits = _limits.Of(tenantId);
-        var turn = await _places.EnterAsync(tenantId, isPaid ? LimitsOf(limits) with { PerSecondMax = 0 } : LimitsOf(limits), timeout, session.MeanTime > Long, cancellationToken);
+        var queue = LimitsOf(limits) with { IsBegun = isBegun };
+        var turn = await _places.EnterAsync(tenantId, isPaid ? queue with { PerSecondMax = 0 } : queue, timeout, session.MeanTime > Long, cancellationToken);
         return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
     }
 

@@ -54,7 +54,7 @@ internal sealed class SamplePlan
             DatasetTypes.Image => "images",
             _ => "",
         };
-        CanRead = ListName switch
+        CanRead = route.Signature.Steps is null && ListName switch
         {
             "rows" => route.Signature.Inputs.All(input => input.Datatype is "FP32" or "BYTES"),
             "texts" => route.Signature.Inputs is [{ Datatype: "BYTES" }],

@@ -116,6 +116,15 @@ internal sealed class OnnxCall : IDisposable
         _isReplaced = true;
     }
 
+    /// <summary>Makes outputs of the last run inputs of the next one; the memory of those inputs is the outputs' then.</summary>
+    public void Feed(ReadOnlySpan<(int Input, int Output)> states)
+    {
+        foreach (var (input, output) in states) (_inputs[input], _outputs[output]) = (_outputs[output], _inputs[input]);
+        _hasOutputs = false;
+        if (_isReplaced || Session.HasFreeOutputs) DropOutputs();
+        _isReplaced = false;
+    }
+
     /// <summary>Forgets what was given, before another run of the same request.</summary>
     public void Clear()
     {

@@ -25,7 +25,8 @@ internal enum Refusal
 /// <param name="PerSecondMax">Requests a second, with bursts of one second's worth; 0 for any number.</param>
 /// <param name="Weight">How many times the share of a tenant of weight one it gets when all want more than there is.</param>
 /// <param name="RunsMax">Requests that may run at the same time; further ones wait, even when places are free. 0 for any number.</param>
-internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1, int RunsMax = 0);
+/// <param name="IsBegun">The rest of a request that was let in before: it waits for its turn like others, but nobody sends it away.</param>
+internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1, int RunsMax = 0, bool IsBegun = false);
 
 /// <summary>The right to run, or why there is none. Give it back by <see cref="FairQueue.Leave"/>.</summary>
 internal readonly struct Turn
@@ -107,7 +108,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     public ValueTask<Turn> EnterAsync(string tenantId, QueueLimits limits, TimeSpan timeout, bool isLong, CancellationToken cancellationToken)
     {
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
-        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
+        if (limits is { IsBegun: false, PerSecondMax: > 0 } && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
             return ValueTask.FromResult(Refuse(Refusal.TooOften, later));
         if (TryTake(tenant, limits.RunsMax, isLong))
         {
@@ -254,8 +255,8 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             Dispatch_NeedsLock();
             if (!waiter.HasTurn)
             {
-                var refusal = waiting >= waitingMax ? Refusal.Full
-                    : tenant.Waiters.Count > limits.WaitingMax ? Refusal.TenantFull
+                var refusal = !limits.IsBegun && waiting >= waitingMax ? Refusal.Full
+                    : !limits.IsBegun && tenant.Waiters.Count > limits.WaitingMax ? Refusal.TenantFull
                     : timeout < ExpectedWait_NeedsLock(tenant, limits.RunsMax) ? Refusal.TooLate
                     : Refusal.None;
                 if (refusal != Refusal.None)

@@ -121,12 +121,12 @@ public sealed class InferMessageTests : IDisposable
             for (var t = 0; t < Types.Length; t++) _ = tensors.Allocate(t, [rows, 2]);
             tensors.Call.Run();
             for (var t = 0; t < Types.Length; t++) tensors.Call.Replace(t, outputs[t]);
-            using var answer = new InferAnswer { IsFinalOfStream = i % 3 == 0 }.Begin("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors);
+            using var answer = new InferAnswer { IsFinalOfStream = (i % 3) switch { 0 => true, 1 => false, _ => null } }.Begin("modél", $"{_random.Next()}", i % 2 == 0 ? "" : $"id{i}", tensors);
             var bytes = new ArrayBufferWriter<byte>();
             answer.WriteTo(bytes);
             Assert.Equal(bytes.WrittenCount, answer.Size());
             var expected = new ModelInferResponse { ModelName = answer.Model, ModelVersion = answer.Version, Id = answer.Id };
-            if (answer.IsFinalOfStream) expected.Parameters["triton_final_response"] = new InferParameter { BoolParam = true };
+            if (answer.IsFinalOfStream is { } isFinal) expected.Parameters["triton_final_response"] = new InferParameter { BoolParam = isFinal };
             foreach (var (name, _, datatype) in asked)
             {
                 expected.Outputs.Add(new ModelInferResponse.Types.InferOutputTensor { Name = name + "_out", Datatype = datatype, Shape = { rows, 2 } });

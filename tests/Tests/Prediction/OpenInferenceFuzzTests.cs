@@ -68,6 +68,33 @@ public sealed class OpenInferenceFuzzTests(PredictionServer server) : IClassFixt
         Assert.True(answered > Rounds / 50 && refused > Rounds / 4, $"{answered} answered, {refused} refused (seed {seed}).");
     }
 
+    [Theory]
+    [InlineData("/v2/models/fuzzed-steps/generate_stream", """{"id":"1","from":[1,2],"parameters":{"by":[1,2],"steps_max":3,"timeout":1000000}}""")]
+    [InlineData("/v2/repository/models/fuzzed-load/load", """{"parameters":{"config":"{\"name\":\"fuzzed-load\",\"max_batch_size\":8,\"model_transaction_policy\":{\"decoupled\":true},\"sequence_batching\":{\"iterative_sequence\":true,\"state\":[{\"input_name\":\"from\",\"output_name\":\"next\"}]},\"parameters\":{\"done_output\":{\"string_value\":\"done\"}}}","file:1/model.onnx":"AAAA"}}""")]
+    public async Task Every_damaged_body_of_plain_json_gets_an_answer_of_the_protocol(string path, string sound)
+    {
+        var seed = Environment.TickCount;
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        await server.RegisterAsync("fuzzed-steps", PredictionModels.Counter());
+        await server.RegisterAsync("fuzzed-load", PredictionModels.Price());
+        var refused = 0;
+        for (var round = 0; round < Rounds; round++)
+        {
+            // A file that is whole would be imported, round by round.
+            var body = Damage(sound.Replace("AAAA", round % 2 == 0 ? "A" : "AAAA", StringComparison.Ordinal), random);
+            if (body.Contains("load", StringComparison.Ordinal) && body.Contains("file:1/", StringComparison.Ordinal)) body = body.Replace("file:1/", "file:0/", StringComparison.Ordinal);
+            using var answer = await server.Client.PostAsync(path, new ByteArrayContent(Encoding.UTF8.GetBytes(body)), TestContext.Current.CancellationToken);
+            var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+            var told = $"seed {seed}, round {round}: {(int)answer.StatusCode} {text} to {body}";
+            if (answer.StatusCode == HttpStatusCode.OK) continue;
+            Assert.True((int)answer.StatusCode is 400 or 404 or 501, told);
+            Assert.False(string.IsNullOrEmpty((string?)JsonNode.Parse(text)!["error"]), told);
+            refused++;
+        }
+        Assert.True(refused > Rounds / 4, $"{refused} refused (seed {seed}).");
+    }
+
     private static (string Json, byte[] Binary) Sound()
     {
         byte[] texts = [3, 0, 0, 0, .. "one"u8, 0, 0, 0, 0];

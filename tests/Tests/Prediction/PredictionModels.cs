@@ -167,6 +167,40 @@ internal static class PredictionModels
         });
     }
 
+    /// <summary>Counts in steps from <c>from</c> by <c>by</c> until the limit is reached: <c>number</c> is what it has come to.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Counter(float limit = 3, int? stepsMax = null, bool isDone = true)
+    {
+        var graph = new OnnxGraphBuilder("counter");
+        var (from, by) = (graph.Input("from", TensorElementType.Float, "N", 1), graph.Input("by", TensorElementType.Float, "N", 1));
+        var next = graph.Node("Add", [from, by]);
+        graph.Output("next", next, TensorElementType.Float, "N", 1);
+        graph.Output("number", graph.Node("Identity", [next]), TensorElementType.Float, "N", 1);
+        graph.Output("done", graph.Node("GreaterOrEqual", [next, graph.Scalar("limit", limit)]), TensorElementType.Bool, "N", 1);
+        return (graph.ToBytes(), new ModelSignature
+        {
+            Task = TaskKinds.Tensors,
+            SampleType = SampleTypes.Tensors,
+            Inputs = [Spec("from", "FP32", -1, 1), Spec("by", "FP32", -1, 1)],
+            Outputs = [Spec("next", "FP32", -1, 1), Spec("number", "FP32", -1, 1), Spec("done", "BOOL", -1, 1)],
+            Steps = new StepLoop { States = [new StepState { Output = "next", Input = "from" }], Done = isDone ? "done" : null, StepsMax = stepsMax },
+        });
+    }
+
+    /// <summary>A model of steps whose state has twice the rows after each, which its other input does not have.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Growing()
+    {
+        var graph = new OnnxGraphBuilder("growing");
+        var (from, by) = (graph.Input("from", TensorElementType.Float, "N", 1), graph.Input("by", TensorElementType.Float, "N", 1));
+        var sum = graph.Node("Add", [from, by]);
+        graph.Output("next", graph.Node("Concat", [sum, sum], OnnxGraphBuilder.Attribute("axis", 0L)), TensorElementType.Float, "M", 1);
+        graph.Output("number", graph.Node("Identity", [sum]), TensorElementType.Float, "N", 1);
+        return (graph.ToBytes(), Counter().Signature with
+        {
+            Outputs = [Spec("next", "FP32", -1, 1), Spec("number", "FP32", -1, 1)],
+            Steps = new StepLoop { States = [new StepState { Output = "next", Input = "from" }] },
+        });
+    }
+
     /// <summary>Gives back one number without dimensions.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Scalar()
     {

@@ -26,6 +26,23 @@ public sealed class FairQueueTests
     }
 
     [Fact]
+    public async Task The_rest_of_a_request_that_has_begun_waits_where_a_new_one_is_refused()
+    {
+        var queue = new FairQueue(1, 1, TimeProvider.System);
+        var running = await queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+        var waiting = queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.Equal(Refusal.Full, (await queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None)).Refusal);
+        var limits = new QueueLimits(WaitingMax: 1, PerSecondMax: 0.001, IsBegun: true);
+        var begun = queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        var again = queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.False(begun.IsCompleted || again.IsCompleted);
+        queue.Leave(running);
+        queue.Leave(await waiting);
+        queue.Leave(await begun);
+        Assert.Equal(Refusal.None, (await again).Refusal);
+    }
+
+    [Fact]
     public async Task A_tenant_that_comes_later_does_not_wait_behind_the_queue_of_another()
     {
         var machine = new Machine();

@@ -15,7 +15,7 @@ internal static class Infer
     {
         using var rented = PredictionWork.Rent();
         var (route, missing) = await runner.FindAsync(caller.TenantId, model, version, cancellationToken);
-        if ((route is null ? missing : await AnswerAsync(context, route, runner, clock, rented.Work, cancellationToken)) is { } problem)
+        if ((route is null ? missing : ModelAnswers.RefuseMany(route, "HTTP end point infer") ?? await AnswerAsync(context, route, runner, clock, rented.Work, cancellationToken)) is { } problem)
         {
             await ProblemWriter.WriteAsync(context, problem);
             return;

@@ -82,10 +82,7 @@ internal sealed class InferResponse(InferRequest request, InferTensors tensors, 
                 if (!TensorData.TryWrite(json, output))
                 {
                     buffer.Clear();
-                    return output.ElementType is TensorElementType.Float16 or TensorElementType.BFloat16
-                        ? OpenInferenceProblems.NotInJson(output.ElementType, $"output '{name}'")
-                        : OpenInferenceProblems.Invalid(
-                            $"output '{name}' has elements that JSON cannot hold (NaN or infinity). Please use the binary data format for it, or leave it out with 'outputs'");
+                    return OpenInferenceProblems.NoJsonForm(output.ElementType, name);
                 }
             }
             json.WriteEndObject();

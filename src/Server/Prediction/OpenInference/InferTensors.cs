@@ -29,6 +29,9 @@ internal sealed class InferTensors : IDisposable
     /// <summary>Outputs in the answer.</summary>
     public int OutputCount => _outputs.Count > 0 ? _outputs.Count : Session.Outputs.Count;
 
+    /// <summary>The request says by name which outputs it wants.</summary>
+    public bool AsksByName => _outputs.Count > 0;
+
     /// <summary>Begins a request.</summary>
     public InferTensors Begin(string model, OnnxSession session, IReadOnlyList<string>? labels = null)
     {
@@ -78,6 +81,9 @@ internal sealed class InferTensors : IDisposable
         _classes.Add(classes);
         return null;
     }
+
+    /// <summary>The output is wanted as classes.</summary>
+    public bool IsClassified(int index) => _outputs.IndexOf(index) is >= 0 and var position && _classes[position] > 0;
 
     /// <summary>Puts texts in the place of the outputs that are wanted as classes.</summary>
     public Problem? Classify()

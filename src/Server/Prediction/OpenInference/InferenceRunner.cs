@@ -46,14 +46,15 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
 
     /// <summary>Runs the model when its turn has come; null when that went well.</summary>
     /// <param name="timeout">How long the caller waits for its turn and the run; null for as long as it takes.</param>
-    public async ValueTask<Problem?> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken)
+    /// <param name="isBegun">A further step of a request that has run before.</param>
+    public async ValueTask<Problem?> RunAsync(string tenantId, InferTensors tensors, TimeSpan? timeout, CancellationToken cancellationToken, bool isBegun = false)
     {
-        if (timeout is not { } most) return await RunInTimeAsync(tenantId, tensors, Timeout.InfiniteTimeSpan, cancellationToken);
+        if (timeout is not { } most) return await RunInTimeAsync(tenantId, tensors, Timeout.InfiniteTimeSpan, cancellationToken, isBegun);
         using var deadline = new CancellationTokenSource(most, clock);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
         try
         {
-            return await RunInTimeAsync(tenantId, tensors, most, either.Token);
+            return await RunInTimeAsync(tenantId, tensors, most, either.Token, isBegun);
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
@@ -62,11 +63,11 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
     }
 
     /// <summary>The same for a caller whose token is cancelled when the time is over; refused at once when it would be in vain.</summary>
-    public async ValueTask<Problem?> RunInTimeAsync(string tenantId, InferTensors tensors, TimeSpan timeout, CancellationToken cancellationToken)
+    public async ValueTask<Problem?> RunInTimeAsync(string tenantId, InferTensors tensors, TimeSpan timeout, CancellationToken cancellationToken, bool isBegun = false)
     {
         try
         {
-            return await runner.RunAsync(tenantId, tensors.Call, timeout, cancellationToken) ?? tensors.Classify();
+            return await runner.RunAsync(tenantId, tensors.Call, timeout, cancellationToken, isBegun) ?? tensors.Classify();
         }
         catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.ModelImports;
 using Atoll.Platform;
@@ -14,7 +15,7 @@ using Microsoft.EntityFrameworkCore;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>Brings a model into memory before it is asked; files that come along become versions first, by the way of every import.</summary>
-internal sealed class LoadModel(InferenceRunner runner, QueueModelImport imports, BlobStore blobs, PlatformDb db)
+internal sealed class LoadModel(InferenceRunner runner, QueueModelImport imports, ConfigureModel configure, BlobStore blobs, PlatformDb db)
 {
     /// <returns>Why it is not there; null when it is.</returns>
     public async Task<Problem?> RunAsync(string tenantId, LoadRequest request, CancellationToken cancellationToken)
@@ -29,10 +30,15 @@ internal sealed class LoadModel(InferenceRunner runner, QueueModelImport imports
             {
                 foreach (var (name, bytes) in request.Files)
                 {
-                    (version, var refused) = await ImportAsync(tenantId, request.Model, name, bytes, cancellationToken);
+                    (version, var refused) = await ImportAsync(tenantId, request, name, bytes, cancellationToken);
                     if (version is null) return refused;
                 }
             }
+        }
+        else if (request.SaysSteps)
+        {
+            (version, var refused) = await ConfigureAsync(tenantId, request, cancellationToken);
+            if (refused is not null) return refused;
         }
         var (route, _) = await runner.FindAsync(tenantId, request.Model, version, cancellationToken);
         if (route is null) return OpenInferenceProblems.NotLoaded(404, ProblemCodes.NotFound, request.Model, "failed to poll from model repository");
@@ -51,16 +57,35 @@ internal sealed class LoadModel(InferenceRunner runner, QueueModelImport imports
     /// <summary>The newest version when the newest ones came of these very files: a client may load as often as it likes.</summary>
     private async Task<string?> FindSameAsync(LoadRequest request, CancellationToken cancellationToken)
     {
-        var newest = await db.Models().AsNoTracking().Where(model => model.Name == request.Model)
-            .Join(db.ModelVersions(), model => model.Id, version => version.ModelId, (_, version) => version)
-            .OrderByDescending(version => version.Number).Take(request.Files.Count).ToListAsync(cancellationToken);
+        var newest = await NewestAsync(request.Model, request.Files.Count, cancellationToken);
         var digests = request.Files.Reverse().Select(file => Convert.ToHexStringLower(SHA256.HashData(file.Bytes.Span)));
-        return newest.Select(version => version.Lineage.FileDigest).SequenceEqual(digests) ? newest[0].Number.ToString(CultureInfo.InvariantCulture) : null;
+        var isSame = newest.Select(version => version.Lineage.FileDigest).SequenceEqual(digests) && (!request.SaysSteps || newest.All(version => AreSame(version.Signature.Steps, request.Steps)));
+        return isSame ? Number(newest[0]) : null;
     }
 
-    /// <summary>The number of the version that the file became.</summary>
-    private async Task<Outcome<string>> ImportAsync(string tenantId, string model, string name, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    /// <summary>The newest version when it answers as the configuration says; otherwise it is made again as one that does.</summary>
+    private async Task<Outcome<string>> ConfigureAsync(string tenantId, LoadRequest request, CancellationToken cancellationToken)
     {
+        if (await NewestAsync(request.Model, 1, cancellationToken) is not [var newest])
+            return OpenInferenceProblems.NotLoaded(404, ProblemCodes.NotFound, request.Model, "failed to poll from model repository");
+        if (AreSame(newest.Signature.Steps, request.Steps)) return Number(newest);
+        var (version, wrong) = await configure.RunAsync(tenantId, request.Model, newest, request.Steps, cancellationToken);
+        return wrong is null ? version.ToString(CultureInfo.InvariantCulture) : OpenInferenceProblems.NotLoaded(400, ProblemCodes.InvalidField, request.Model, wrong);
+    }
+
+    private Task<List<ModelVersion>> NewestAsync(string model, int count, CancellationToken cancellationToken) => db.Models().AsNoTracking().Where(one => one.Name == model)
+        .Join(db.ModelVersions().AsNoTracking(), one => one.Id, version => version.ModelId, (_, version) => version)
+        .OrderByDescending(version => version.Number).Take(count).ToListAsync(cancellationToken);
+
+    private static bool AreSame(StepLoop? one, StepLoop? other) =>
+        JsonSerializer.Serialize(one, AtollJson.Default.StepLoop!) == JsonSerializer.Serialize(other, AtollJson.Default.StepLoop!);
+
+    private static string Number(ModelVersion version) => version.Number.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>The number of the version that the file became.</summary>
+    private async Task<Outcome<string>> ImportAsync(string tenantId, LoadRequest request, string name, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        var model = request.Model;
         BlobReference stored;
         try
         {
@@ -70,7 +95,7 @@ internal sealed class LoadModel(InferenceRunner runner, QueueModelImport imports
         {
             return OpenInferenceProblems.NotLoaded(model, full.Problem);
         }
-        var (import, refused) = await imports.RunAsync(tenantId, model, new UploadedFile("file", name, stored), new ModelImportRequest(), wait: true, cancellationToken);
+        var (import, refused) = await imports.RunAsync(tenantId, model, new UploadedFile("file", name, stored), new ModelImportRequest { Steps = request.Steps }, wait: true, cancellationToken);
         return import?.State switch
         {
             null => OpenInferenceProblems.NotLoaded(model, refused!),

@@ -20,6 +20,12 @@ internal sealed partial class LoadRequest(string model)
 
     public Wire.ModelConfig? Config { get; private set; }
 
+    /// <summary>How the model is to answer many times; null for once.</summary>
+    public StepLoop? Steps { get; private set; }
+
+    /// <summary>The configuration says how often the model answers. What it does not speak of stays as it is.</summary>
+    public bool SaysSteps => Config is { ModelTransactionPolicy: not null } or { SequenceBatching: not null };
+
     /// <summary>The files with their names, in the order of the folders that they stand in.</summary>
     public IReadOnlyCollection<(string Name, ReadOnlyMemory<byte> Bytes)> Files => _files.Values;
 
@@ -44,15 +50,15 @@ internal sealed partial class LoadRequest(string model)
             JsonDocument.Parse(json).Dispose();
             Config = Parser.Parse<Wire.ModelConfig>(json);
         }
-        catch (Exception failure) when (failure is JsonException or InvalidProtocolBufferException or FormatException or OverflowException)
+        catch (Exception failure) when (failure is JsonException or IOException or FormatException or OverflowException)
         {
             return Refuse($"unable to parse 'config': {failure.Message}");
         }
         if (Config.Name.Length > 0 && Config.Name != model) return Refuse($"'config' is of the model '{JsonText.Shorten(Config.Name)}'");
         if (Config.Platform is not ("" or DescribeModel.Platform)) return Unsupported($"the platform '{JsonText.Shorten(Config.Platform)}' is not supported, expected {DescribeModel.Platform}");
         if (Config.Backend is not ("" or "onnxruntime")) return Unsupported($"the backend '{JsonText.Shorten(Config.Backend)}' is not supported, expected onnxruntime");
-        if (Config.ModelTransactionPolicy is { Decoupled: true }) return Unsupported("models that answer many times are not supported");
-        return null;
+        (Steps, var unclear) = StepLoopConfig.Read(Config);
+        return unclear is null ? null : Refuse(unclear);
     }
 
     /// <summary>What does not go together.</summary>

@@ -24,7 +24,7 @@ internal static class ModelConfig
         // A batch dimension is one in front of others in every input, and in front in every output.
         var signature = route.Signature;
         var hasBatch = signature.Inputs.All(input => input.Shape is [-1, _, ..]) && signature.Outputs.All(output => output.Shape is [-1, ..]);
-        return new Wire.ModelConfig
+        var config = new Wire.ModelConfig
         {
             Name = route.Endpoint,
             Platform = DescribeModel.Platform,
@@ -47,11 +47,13 @@ internal static class ModelConfig
             },
             InstanceGroup = { new ModelInstanceGroup { Name = route.Endpoint, Kind = ModelInstanceGroup.Types.Kind.Cpu, Count = 1 } },
             DefaultModelFilename = "model.onnx",
-            ModelTransactionPolicy = new ModelTransactionPolicy { Decoupled = false },
+            ModelTransactionPolicy = new ModelTransactionPolicy { Decoupled = signature.Steps is not null },
         };
+        if (signature.Steps is { } steps) StepLoopConfig.Write(steps, signature, config);
+        return config;
     }
 
-    private static DataType TypeOf(TensorSpec tensor) =>
+    public static DataType TypeOf(TensorSpec tensor) =>
         Enum.Parse<DataType>("Type" + (tensor.Datatype == "BYTES" ? "STRING" : tensor.Datatype), ignoreCase: true);
 
     // The form has no tensor without dimensions; it says how one is to be read instead.

@@ -24,6 +24,11 @@ internal static partial class OpenInferenceProblems
     public static Problem NotJson(JsonException failure) =>
         Invalid($"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
 
+    /// <summary>An output that a client can have in binary only.</summary>
+    public static Problem NoJsonForm(TensorElementType type, string output) => type is TensorElementType.Float16 or TensorElementType.BFloat16
+        ? NotInJson(type, $"output '{output}'")
+        : Invalid($"output '{output}' has elements that JSON cannot hold (NaN or infinity). Please use the binary data format for it, or leave it out with 'outputs'");
+
     public static Problem BodyTooLarge() => new(413, ProblemCodes.TooLarge, "The request body is too large.", "Send less, or raise Atoll:RequestBytesMax.");
 
     public static Problem NotLoaded(int status, string code, string model, string why) => new(status, code, $"failed to load '{Short(model)}', {why}");
@@ -44,11 +49,11 @@ internal static partial class OpenInferenceProblems
     }
 
     [GeneratedRegex(
-        @"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer|config|stats))?/?\z|^/v2/repository/(index|models/[^/]+/(load|unload))/?\z",
+        @"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer|config|stats|generate|generate_stream))?/?\z|^/v2/repository/(index|models/[^/]+/(load|unload))/?\z",
         RegexOptions.CultureInvariant)]
     private static partial Regex KnownPath();
 
-    [GeneratedRegex(@"/infer/?\z|^/v2/repository/", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"/(infer|generate|generate_stream)/?\z|^/v2/repository/", RegexOptions.CultureInvariant)]
     private static partial Regex PostPath();
 
     private static string Short(string text) => JsonText.Shorten(text);

@@ -10,7 +10,7 @@ using ParameterKind = Atoll.Prediction.OpenInference.Grpc.Messages.ModelReposito
 namespace Atoll.Prediction.OpenInference.Grpc;
 
 /// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
-internal sealed class GrpcInference(InferenceRunner runner, ServedModels models, ICallerCheck check, IOptions<PredictionOptions> options)
+internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAnswers, ServedModels models, ICallerCheck check, IOptions<PredictionOptions> options)
 {
     public static Serializer<InferAnswer> Answers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
@@ -85,45 +85,24 @@ internal sealed class GrpcInference(InferenceRunner runner, ServedModels models,
 
     public async Task<InferAnswer> ModelInfer(InferMessage request, ServerCallContext context)
     {
-        var (answer, problem) = await InferAsync(request, context, isStream: false);
-        return answer ?? throw new RpcException(problem!);
-    }
-
-    /// <summary>One answer for each request, in their order. What is wrong with a request is an answer too, unless the client wants errors of gRPC.</summary>
-    public async Task ModelStreamInfer(IAsyncStreamReader<InferMessage> requests, IServerStreamWriter<StreamAnswer> answers, ServerCallContext context)
-    {
-        var endsAtErrors = string.Equals(context.RequestHeaders["triton_grpc_error"], "true", StringComparison.OrdinalIgnoreCase);
-        while (await requests.MoveNext(context.CancellationToken))
-        {
-            // The credential was looked at when the stream was opened, which may be long ago.
-            if (!await check.IsStillGoodAsync(context.GetHttpContext(), context.CancellationToken))
-                throw new RpcException(new Status(StatusCode.Unauthenticated, "The credential of this stream was revoked, has expired, or has lost the permission."));
-            var (answer, problem) = await InferAsync(requests.Current, context, isStream: true);
-            if (problem is not null && endsAtErrors) throw new RpcException(problem);
-            using var sent = new StreamAnswer(answer, problem is null ? "" : Status.Of(problem).Detail, requests.Current.Id);
-            await answers.WriteAsync(sent, context.CancellationToken);
-        }
-    }
-
-    private async ValueTask<Outcome<InferAnswer>> InferAsync(InferMessage request, ServerCallContext context, bool isStream)
-    {
         var (tenantId, cancellationToken) = (TenantOf(context), context.CancellationToken);
         var (route, missing) = await runner.FindAsync(tenantId, request.ModelName, VersionOf(request.ModelVersion), cancellationToken);
-        if (route is null) return missing!;
+        if (route is null) throw new RpcException(missing!);
+        if (ModelAnswers.RefuseMany(route, "ModelInfer RPC") is { } many) throw new RpcException(many);
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
-        if (full is not null) return full;
+        if (full is not null) throw new RpcException(full);
         using var leased = lease;
         var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         InferAnswer? answer = null;
         try
         {
-            if (InferMessageTensors.Read(request, tensors) is { } problem) return problem;
+            if (InferMessageTensors.Read(request, tensors) is { } problem) throw new RpcException(problem);
             var failure = InferParameters.TimeoutOf(request) is { } timeout
                 ? await runner.RunAsync(tenantId, tensors, timeout, cancellationToken)
                 : await runner.RunInTimeAsync(tenantId, tensors, context.TimeLeft, cancellationToken);
-            if (failure is not null) return failure;
+            if (failure is not null) throw new RpcException(failure);
             LoggedPrediction.Keep(context.GetHttpContext(), route, tensors);
-            return answer = new InferAnswer { IsFinalOfStream = isStream }.Begin(route.Endpoint, route.VersionText, request.Id, tensors);
+            return answer = new InferAnswer().Begin(route.Endpoint, route.VersionText, request.Id, tensors);
         }
         finally
         {
@@ -131,9 +110,16 @@ internal sealed class GrpcInference(InferenceRunner runner, ServedModels models,
         }
     }
 
-    private static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;
+    /// <summary>Answers for each request: one, or many where the model gives many.</summary>
+    public async Task ModelStreamInfer(IAsyncStreamReader<InferMessage> requests, IServerStreamWriter<StreamAnswer> answers, ServerCallContext context)
+    {
+        using var stream = new InferStream(runner, modelAnswers, check, answers, context);
+        await stream.RunAsync(requests);
+    }
 
-    private static string? VersionOf(string version) => version.Length == 0 ? null : version;
+    public static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;
+
+    public static string? VersionOf(string version) => version.Length == 0 ? null : version;
 
     private static T Part<T>(ServerCallContext context) where T : notnull => context.GetHttpContext().RequestServices.GetRequiredService<T>();
 

@@ -11,6 +11,7 @@ internal sealed class InferAnswer : IDisposable
 {
     // One entry {key: "triton_final_response", value: {bool_param: true}} of the map in field 4.
     private static readonly byte[] FinalParameter = [0x22, 27, 0x0A, 21, .. "triton_final_response"u8, 0x12, 2, 0x08, 1];
+    private static readonly byte[] MoreParameter = [.. FinalParameter[..^1], 0];
 
     private readonly List<Output> _outputs = [];
     private InferTensors? _tensors;
@@ -21,15 +22,18 @@ internal sealed class InferAnswer : IDisposable
 
     public string Id { get; private set; } = "";
 
-    /// <summary>Says that no more answers to this request follow, which those of a stream do.</summary>
-    public bool IsFinalOfStream { get; init; }
+    /// <summary>Says whether more answers to this request follow, which those of a stream do; null says nothing.</summary>
+    public bool? IsFinalOfStream { get; init; }
+
+    /// <summary>The tensors stay their owner's, for another answer.</summary>
+    public bool KeepsTensors { get; init; }
 
     /// <summary>Makes it the answer to a request.</summary>
-    /// <param name="tensors">After the run; they are disposed with the answer.</param>
-    public InferAnswer Begin(string model, string version, string id, InferTensors tensors)
+    /// <param name="tensors">After the run; they are disposed with the answer. Null for an answer without outputs.</param>
+    public InferAnswer Begin(string model, string version, string id, InferTensors? tensors)
     {
         (Model, Version, Id, _tensors) = (model, version, id, tensors);
-        for (var i = 0; i < tensors.OutputCount; i++)
+        for (var i = 0; i < tensors?.OutputCount; i++)
         {
             var index = tensors.OutputAt(i);
             _outputs.Add(new Output(tensors.Session.Outputs[index].Name, tensors.Call.Outputs[index]));
@@ -39,7 +43,7 @@ internal sealed class InferAnswer : IDisposable
 
     public long Size()
     {
-        var size = SizeOfString(Model) + SizeOfString(Version) + SizeOfString(Id) + (IsFinalOfStream ? FinalParameter.Length : 0);
+        var size = SizeOfString(Model) + SizeOfString(Version) + SizeOfString(Id) + (IsFinalOfStream is null ? 0 : FinalParameter.Length);
         foreach (var output in _outputs) size += SizeOfBytes(output.DescriptionSize) + SizeOfBytes(output.RawSize);
         return size;
     }
@@ -49,7 +53,7 @@ internal sealed class InferAnswer : IDisposable
         WriteString(bytes, 1, Model);
         WriteString(bytes, 2, Version);
         WriteString(bytes, 3, Id);
-        if (IsFinalOfStream) bytes.Write(FinalParameter);
+        if (IsFinalOfStream is { } isFinal) bytes.Write(isFinal ? FinalParameter : MoreParameter);
         foreach (var output in _outputs)
         {
             WriteLength(bytes, 5, output.DescriptionSize);
@@ -66,7 +70,7 @@ internal sealed class InferAnswer : IDisposable
     {
         foreach (var output in _outputs) output.Dispose();
         _outputs.Clear();
-        _tensors?.Dispose();
+        if (!KeepsTensors) _tensors?.Dispose();
         _tensors = null;
     }
 

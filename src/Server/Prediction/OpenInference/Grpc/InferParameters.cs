@@ -12,6 +12,14 @@ internal static class InferParameters
     public static TimeSpan? TimeoutOf(InferMessage message) =>
         Find(message, "timeout") is { } value ? InferRequest.ToTimeout(value.ParameterChoiceCase == InferParameter.ParameterChoiceOneofCase.Uint64Param ? value.Uint64Param : (ulong)Math.Max(0, value.Int64Param)) : null;
 
+    /// <summary>How many steps of a model that answers many times the client wants at most; null for as many as the model makes.</summary>
+    public static long? StepsMaxOf(InferMessage message) => Find(message, "steps_max") switch
+    {
+        { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Int64Param } value => Math.Max(1, value.Int64Param),
+        { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Uint64Param } value => (long)Math.Clamp(value.Uint64Param, 1, long.MaxValue),
+        _ => null,
+    };
+
     /// <summary>A parameter of the request; null when it has none of this name.</summary>
     /// <exception cref="RpcException">It is malformed.</exception>
     public static InferParameter? Find(InferMessage message, string name)
