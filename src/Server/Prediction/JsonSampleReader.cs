@@ -175,7 +175,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
                 return null;
 
             case JsonTokenType.Number when column.IsNumber:
-                if (!reader.TryGetSingle(out var number) || !float.IsFinite(number))
+                if (!JsonNumbers.TryRead(ref reader, out float number))
                     return PredictionProblems.WrongValue(plan, PathOf(index), $"{JsonText.Describe(ref reader)}, which is too large", column);
                 samples.SetNumber(index, number);
                 given++;

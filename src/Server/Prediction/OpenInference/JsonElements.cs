@@ -162,7 +162,7 @@ internal readonly struct JsonFloat : IJsonElement<float>
     public static bool TryRead(ref Utf8JsonReader reader, out float value)
     {
         value = 0;
-        return reader.TokenType == JsonTokenType.Number && reader.TryGetSingle(out value) && float.IsFinite(value);
+        return reader.TokenType == JsonTokenType.Number && JsonNumbers.TryRead(ref reader, out value);
     }
 
     public static bool TryWrite(Utf8JsonWriter writer, float value)
@@ -179,7 +179,7 @@ internal readonly struct JsonDouble : IJsonElement<double>
     public static bool TryRead(ref Utf8JsonReader reader, out double value)
     {
         value = 0;
-        return reader.TokenType == JsonTokenType.Number && reader.TryGetDouble(out value) && double.IsFinite(value);
+        return reader.TokenType == JsonTokenType.Number && JsonNumbers.TryRead(ref reader, out value);
     }
 
     public static bool TryWrite(Utf8JsonWriter writer, double value)
