@@ -25,8 +25,8 @@ internal static class Batches
             {
                 foreach (var inFlight in arguments.IsSmoke ? [8] : new[] { 2, 16, 64 })
                 {
-                    var alone = await MeasureAsync(folder, keys, model, inFlight, time, "--Prediction:BatchRowsMax=0");
-                    var together = await MeasureAsync(folder, keys, model, inFlight, time);
+                    var alone = await MeasureAsync(arguments, folder, keys, model, inFlight, time, "--Prediction:BatchRowsMax=0");
+                    var together = await MeasureAsync(arguments, folder, keys, model, inFlight, time);
                     sound &= new[] { alone, together }.All(report => report.Errors.Values.Sum() == 0 && report.Done > 0 && report.Done == report.Sent);
                     Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                         $"| {model.Title} | {inFlight} | {alone.DonePerSecond:N0} | {alone.Latency.P99:F2} | {together.DonePerSecond:N0} | {together.Latency.P99:F2} | {together.DonePerSecond / alone.DonePerSecond:F2} |"));
@@ -40,14 +40,14 @@ internal static class Batches
         }
     }
 
-    private static async Task<LoadReport> MeasureAsync(string folder, IReadOnlyList<string> keys, ServedModel model, int inFlight, TimeSpan time, params string[] settings)
+    private static async Task<LoadReport> MeasureAsync(BenchmarkArguments arguments, string folder, IReadOnlyList<string> keys, ServedModel model, int inFlight, TimeSpan time, params string[] settings)
     {
         await using var server = await BenchServer.StartAsync(folder, settings);
         return await LoadGenerator.RunAsync(
-            new LoadPlan
+            arguments.Sized(new LoadPlan
             {
                 Server = server.Address, Protocol = LoadProtocol.Grpc, IsHttp2 = true, Models = [model.Name], Credentials = [.. keys], Body = model.Body(LoadProtocol.Grpc, 1),
                 Connections = 2, InFlight = inFlight, Duration = time, Warmup = time / 2,
-            }, TimeProvider.System, CancellationToken.None);
+            }), TimeProvider.System, CancellationToken.None);
     }
 }

@@ -9,7 +9,7 @@ public sealed class SmokeTests
     [InlineData("peak --smoke --in-flight 8", 5)]
     [InlineData("overhead --smoke --seconds 0.05 --rounds 1 --model logistic", 6)]
     [InlineData("allocation --smoke --requests 100 --only grpc --rows 1", 1)]
-    [InlineData("batches --smoke --seconds 0.2", 1)]
+    [InlineData("batches --smoke", 1)]
     [InlineData("neighbour --smoke --models 20", 2)]
     [InlineData("start --smoke --models 10000", 1)]
     [InlineData("density --models 10000", 1)]
