@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Diagnostics;
 using Atoll.Contracts;
 using Atoll.Deployments;
@@ -62,62 +63,83 @@ internal sealed class ExpressLane(
         }
         using (var rented = PredictionWork.Rent())
         {
-            if (read.IsCompleted && TryAnswer(context.Response, address, tenantId, read.Buffer, rented.Work))
+            Problem? problem = null;
+            if (read.IsCompleted && TryAnswer(context.Response, address, tenantId, read.Buffer, rented.Work, out problem))
             {
                 body.AdvanceTo(read.Buffer.End);
 
                 // For logs, metrics and traces, which name the route.
                 context.SetEndpoint(RouteOf(address.Door));
-                if (address.Door == Door.Infer) await rented.Work.InferResponse.SendAsync(context, CancellationToken.None);
+                if (problem is not null) await RefuseAsync(context, address.Door, problem);
+                else if (address.Door == Door.Infer) await rented.Work.InferResponse.SendAsync(context, CancellationToken.None);
                 return;
             }
         }
 
-        // Nothing was taken out of the body, so that it is read again.
-        body.AdvanceTo(read.Buffer.Start);
+        // Nothing was taken out of the body, so that it is read again. All of it was seen: to unsee it would confuse the flow control of HTTP/2.
+        body.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         await next(context);
     }
 
-    private bool TryAnswer(HttpResponse response, Address address, string tenantId, ReadOnlySequence<byte> body, PredictionWork work)
+    /// <param name="problem">What was wrong with the answer: the model has run by then, and does not run again on the long way.</param>
+    private bool TryAnswer(HttpResponse response, Address address, string tenantId, ReadOnlySequence<byte> body, PredictionWork work, out Problem? problem)
     {
+        problem = null;
         var (model, version) = (address.Model, address.Version);
         if (address.Door == Door.Grpc && !TryReadGrpc(body, work.InferMessage, out model, out version)) return false;
         if (routes.FindKnown(tenantId, model, version) is not { Sampling: null, Signature.Steps: null } route || !models.TryGet(route, out var lease)) return false;
         using (lease)
         {
-            return address.Door switch
+            try
             {
-                Door.Predict => TryPredict(response, route, lease, work, body),
-                Door.Infer => TryInfer(response.HttpContext.Request, route, lease, work, body),
-                _ => TryInferGrpc(response, route, lease, work),
-            };
+                return address.Door switch
+                {
+                    Door.Predict => TryPredict(response, route, lease, work, body, out problem),
+                    Door.Infer => TryInfer(response.HttpContext.Request, route, lease, work, body, out problem),
+                    _ => TryInferGrpc(response, route, lease, work, out problem),
+                };
+            }
+            catch (TimeoutException)
+            {
+                problem = runner.TookTooLong;
+                return true;
+            }
         }
     }
 
-    private bool TryPredict(HttpResponse response, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body)
+    private static async Task RefuseAsync(HttpContext context, Door door, Problem problem)
     {
+        if (door == Door.Grpc) GrpcAnswers.Write(context, Status.Of(problem), problem.RetryAfter);
+        else await ProblemWriter.WriteAsync(context, problem);
+    }
+
+    private bool TryPredict(HttpResponse response, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body, out Problem? problem)
+    {
+        problem = null;
         var plan = SamplePlan.Of(route);
         if (!plan.CanRead) return false;
         var reader = new JsonSampleReader(plan, options.Value, ignoreUnknown: false, work.Samples);
         if (reader.Read(body) is not null) return false;
         work.Top = reader.Top;
-        if (!runner.TryRunNow(lease.Session, plan, work)) return false;
+        if (!runner.TryRunNow(lease.Session, plan, work, out problem)) return false;
+        if (problem is not null) return true;
         response.ContentType = "application/json";
         response.ContentLength = work.Answer.Length;
         response.BodyWriter.Write(work.Answer.Written.Span);
         return true;
     }
 
-    private bool TryInfer(HttpRequest request, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body)
+    private bool TryInfer(HttpRequest request, Route route, in ModelLease lease, PredictionWork work, ReadOnlySequence<byte> body, out Problem? problem)
     {
+        problem = null;
         var began = clock.GetTimestamp();
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         if (Infer.Read(request, body, work.InferRequest) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
         var input = clock.GetElapsedTime(began);
         if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
         began = clock.GetTimestamp();
-        if (tensors.Classify() is not null || work.InferResponse.Write(route) is not null) return false;
-        Count(lease, input, began);
+        problem = tensors.Classify() ?? work.InferResponse.Write(route);
+        if (problem is null) Count(lease, input, began);
         return true;
     }
 
@@ -135,11 +157,14 @@ internal sealed class ExpressLane(
         }
         model = message.ModelName;
         if (message.ModelVersion.Length > 0) version = message.ModelVersion;
-        return true;
+
+        // Aliases are routes too, but no versions of the protocol.
+        return version is null || (version[0] != '0' && int.TryParse(version, NumberStyles.None, CultureInfo.InvariantCulture, out _));
     }
 
-    private bool TryInferGrpc(HttpResponse response, Route route, in ModelLease lease, PredictionWork work)
+    private bool TryInferGrpc(HttpResponse response, Route route, in ModelLease lease, PredictionWork work, out Problem? problem)
     {
+        problem = null;
         var began = clock.GetTimestamp();
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         try
@@ -153,7 +178,8 @@ internal sealed class ExpressLane(
         var input = clock.GetElapsedTime(began);
         if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
         began = clock.GetTimestamp();
-        if (tensors.Classify() is not null) return false;
+        problem = tensors.Classify();
+        if (problem is not null) return true;
         var answer = work.InferAnswer.Begin(route.Endpoint, route.VersionText, work.InferMessage.Id, tensors);
         GrpcFrame.Write(work.Answer, isCompressed: false, checked((int)answer.Size()));
         answer.WriteTo(work.Answer);

@@ -124,24 +124,50 @@ internal sealed class PredictionRunner : IDisposable
     {
         // Requests run together only where they have to wait. A step is none that could be sent away, as who joins a line may be.
         var line = isBegun || _places.HasRoom ? null : BatchLine.Of(call, _options.Value.BatchRowsMax);
-        using var member = line?.TryJoin(call, _limits.Of(tenantId).WaitingPredictionsMax);
         try
         {
-            return member is null
-                ? await RunAloneAsync(tenantId, call, timeout, isBegun, cancellationToken)
-                : await RunInLineAsync(tenantId, line!, member, timeout, cancellationToken);
+            return line is null
+                ? await RunAloneAsync(tenantId, call, timeout, isPaid: false, isBegun, cancellationToken)
+                : await RunInLineAsync(tenantId, line, call, timeout, cancellationToken);
         }
         catch (TimeoutException)
         {
-            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+            return TookTooLong;
         }
     }
 
-    private async ValueTask<Problem?> RunAloneAsync(string tenantId, OnnxCall call, TimeSpan timeout, bool isBegun, CancellationToken cancellationToken)
+    /// <summary>What is told of a run that was stopped because it took too long.</summary>
+    public Problem TookTooLong => PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+
+    /// <summary>Lines the request up, within the bounds of those that wait.</summary>
+    private async ValueTask<Problem?> RunInLineAsync(string tenantId, BatchLine line, OnnxCall call, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        // Before it can be taken out of the line: whoever was taken has to stay until it ran.
+        var limits = _limits.Of(tenantId);
+        if (_places.JoinLine(tenantId, LimitsOf(limits)) is { } refusal)
+        {
+            call.Session.Statistics.Add(RunStatistics.Step.Fail, TimeSpan.Zero);
+            _usage.CountRefusal(tenantId);
+            return ToProblem(refusal, limits);
+        }
+        try
+        {
+            using var member = line.TryJoin(call);
+            return member is null
+                ? await RunAloneAsync(tenantId, call, timeout, isPaid: true, isBegun: false, cancellationToken)
+                : await RunInLineAsync(tenantId, line, member, timeout, cancellationToken);
+        }
+        finally
+        {
+            _places.LeaveLine(tenantId);
+        }
+    }
+
+    private async ValueTask<Problem?> RunAloneAsync(string tenantId, OnnxCall call, TimeSpan timeout, bool isPaid, bool isBegun, CancellationToken cancellationToken)
     {
         var began = _clock.GetTimestamp();
         var isDone = false;
-        var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken, isBegun: isBegun);
+        var place = await EnterAsync(tenantId, call.Session, timeout, cancellationToken, isPaid, isBegun);
         if (place.Problem is { } busy) return busy;
         try
         {
@@ -160,15 +186,8 @@ internal sealed class PredictionRunner : IDisposable
     {
         var began = _clock.GetTimestamp();
         var session = member.Call.Session;
-        var isPaid = !member.Leads;
         if (!member.Leads)
         {
-            var limits = _limits.Of(tenantId);
-            if (_places.RefuseByRate(tenantId, LimitsOf(limits)) is { } tooOften)
-            {
-                _usage.CountRefusal(tenantId);
-                return ToProblem(tooOften, limits);
-            }
             var signal = await member.WaitAsync(timeout, _clock, cancellationToken);
             if (signal != BatchLine.Signal.Lead)
             {
@@ -189,7 +208,7 @@ internal sealed class PredictionRunner : IDisposable
 
         var isDone = false;
         var requests = 1;
-        var place = await EnterAsync(tenantId, session, timeout, cancellationToken, isPaid: isPaid);
+        var place = await EnterAsync(tenantId, session, timeout, cancellationToken, isPaid: true);
         if (place.Problem is { } busy) return busy;
         try
         {
@@ -203,7 +222,7 @@ internal sealed class PredictionRunner : IDisposable
             else
             {
                 Together.Increment();
-                line.Run(members, RunCounted);
+                line.Run(members, RunCounted, call => RunWatched(call));
                 if (member.Failure is not null) ExceptionDispatchInfo.Throw(member.Failure);
             }
             isDone = true;
@@ -216,39 +235,46 @@ internal sealed class PredictionRunner : IDisposable
     }
 
     /// <summary>Runs a model that is known to be quick, if that is possible at once; nothing is counted when it is not, and the caller takes the long way.</summary>
+    /// <exception cref="TimeoutException">It was not quick this time.</exception>
     public bool TryRunNow(string tenantId, OnnxCall call)
     {
-        if (!IsQuick(call.Session) || !TryEnterNow(tenantId, out var turn)) return false;
+        var samples = SamplesOf(call);
+        if (!IsQuick(call.Session, samples) || !TryEnterNow(tenantId, out var turn)) return false;
         var isDone = false;
         try
         {
-            RunCounted(call, SamplesOf(call));
+            RunCounted(call, samples);
             isDone = true;
         }
-        catch (Exception failure) when (failure is OnnxException or TimeoutException)
+        catch (OnnxException)
         {
             // The long way tells what is wrong.
         }
         finally
         {
-            LeaveNow(turn, tenantId, call.Session, SamplesOf(call), isDone);
+            LeaveNow(turn, tenantId, call.Session, samples, isDone);
         }
         return isDone;
     }
 
     /// <summary>The same for samples: predicts them in one run and writes the answer.</summary>
-    public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work)
+    /// <param name="problem">What is wrong with the prediction.</param>
+    /// <inheritdoc cref="TryRunNow(string, OnnxCall)"/>
+    public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work, out Problem? problem)
     {
-        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun || !IsQuick(session) || !TryEnterNow(plan.Route.TenantId, out var turn)) return false;
+        problem = null;
+        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun || !IsQuick(session, work.Samples.Count)
+            || !TryEnterNow(plan.Route.TenantId, out var turn)) return false;
         var isDone = false;
         using var call = OnnxCall.Rent(session);
         try
         {
             var answer = new PredictionAnswer(plan, work, csv: false);
-            isDone = RunSlices(call, plan, work, answer, RowsPerRun) is null;
-            if (isDone) answer.End();
+            problem = RunSlices(call, plan, work, answer, RowsPerRun);
+            if (problem is null) answer.End();
+            isDone = true;
         }
-        catch (Exception failure) when (failure is OnnxException or TimeoutException)
+        catch (OnnxException)
         {
             // As above.
         }
@@ -259,7 +285,13 @@ internal sealed class PredictionRunner : IDisposable
         return isDone;
     }
 
-    private static bool IsQuick(OnnxSession session) => session.MeanTime is { Ticks: > 0 } mean && mean < Long;
+    /// <summary>By what it took before: a request, and so many samples.</summary>
+    private static bool IsQuick(OnnxSession session, long samples)
+    {
+        if (session.MeanTime is not { Ticks: > 0 } mean || mean >= Long) return false;
+        var known = session.Statistics.Samples;
+        return samples <= 1 || (known > 0 && session.Statistics[RunStatistics.Step.ComputeInfer].Nanoseconds / known * samples < Long.TotalNanoseconds);
+    }
 
     private bool TryEnterNow(string tenantId, out Turn turn)
     {
@@ -285,26 +317,35 @@ internal sealed class PredictionRunner : IDisposable
 
     private void RunCounted(OnnxCall call, long samples)
     {
+        var took = RunWatched(call);
+        call.Session.Statistics.AddRun(samples, took, _clock.GetUtcNow());
+        RequestSpans.Record("run", took, _clock);
+    }
+
+    private TimeSpan RunWatched(OnnxCall call)
+    {
         var options = call.Options;
         var began = _clock.GetTimestamp();
         _watch.Begin(options, began);
-        var isStopped = false;
         try
         {
             call.Run();
         }
-        catch (OperationCanceledException) when (RunWatch.End(options))
+        catch (OperationCanceledException)
         {
-            isStopped = true;
+            if (!RunWatch.End(options)) throw;
             throw new TimeoutException();
         }
-        finally
+        catch
         {
-            if (!isStopped) RunWatch.End(options);
+            RunWatch.End(options);
+            throw;
         }
-        var took = _clock.GetElapsedTime(began);
-        call.Session.Statistics.AddRun(samples, took, _clock.GetUtcNow());
-        RequestSpans.Record("run", took, _clock);
+        if (!RunWatch.End(options)) return _clock.GetElapsedTime(began);
+
+        // It ended by itself at the moment at which it was stopped: what stops it may still be on its way, and must not meet the next run.
+        options.MarkTerminated();
+        throw new TimeoutException();
     }
 
     /// <param name="isPaid">It was taken from the tenant's rate before.</param>

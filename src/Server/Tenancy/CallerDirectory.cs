@@ -31,11 +31,11 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
         if (header is not [{ Length: > 0 } text]) return null;
         var memory = ConnectionMemory.Of(context);
         var known = _known;
-        if (memory?.Credential is LastCredential last && last.Among == known && last.Header == text)
+        if (memory?.Credential is LastCredential last && last.Header == text && last.Among.TryGetTarget(out var among) && among == known)
             return last.Known.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? last.Known.Caller : null;
         if (!text.StartsWith(CallerCheck.Scheme, StringComparison.OrdinalIgnoreCase)) return null;
         if (!known.TryGetValue(CredentialHash.Of(text.AsSpan(CallerCheck.Scheme.Length).Trim()), out var found)) return null;
-        if (memory is not null) memory.Credential = new LastCredential(text, known, found);
+        if (memory is not null) memory.Credential = new LastCredential(text, new WeakReference<ConcurrentDictionary<CredentialHash, Known>>(known), found);
         return found.ExpiresUtc > clock.GetUtcNow().UtcDateTime ? found.Caller : null;
     }
 
@@ -128,7 +128,7 @@ internal sealed class CallerDirectory(IServiceScopeFactory scopes, TimeProvider 
     private sealed record Known(Caller Caller, DateTime ExpiresUtc);
 
     /// <summary>A connection's last header and whose it was, while the callers are among those that are remembered.</summary>
-    private sealed record LastCredential(string Header, ConcurrentDictionary<CredentialHash, Known> Among, Known Known);
+    private sealed record LastCredential(string Header, WeakReference<ConcurrentDictionary<CredentialHash, Known>> Among, Known Known);
 
     /// <summary>SHA-256 of a credential as a value, so that a look-up allocates nothing.</summary>
     private readonly record struct CredentialHash(UInt128 High, UInt128 Low)

@@ -35,6 +35,9 @@ internal sealed unsafe class OnnxRunOptions : IDisposable
     /// <summary>Somebody looks at <see cref="Began"/>.</summary>
     internal bool IsWatched { get; set; }
 
+    /// <summary>Not to be used again.</summary>
+    internal void MarkTerminated() => _isTerminated = true;
+
     /// <summary>Ends the run unless it is over.</summary>
     internal void TryTerminate()
     {

@@ -54,12 +54,12 @@ internal sealed class BatchLine
         return line._isBroken || Volatile.Read(ref line._offUntil) > Stopwatch.GetTimestamp() ? null : line;
     }
 
-    /// <summary>Lines a call up; null when too many wait, or when it has another shape than the first one.</summary>
-    public Member? TryJoin(OnnxCall call, int waitingMax)
+    /// <summary>Lines a call up; null when it has another shape than the first one. Its memory is the line's until the member was told, or has left.</summary>
+    public Member? TryJoin(OnnxCall call)
     {
         lock (_lock)
         {
-            if (_waiting.Count > waitingMax || (_waiting.First is { } first && !HasShapeOf(first.Value.Call, call))) return null;
+            if (_waiting.First is { } first && !HasShapeOf(first.Value.Call, call)) return null;
             var member = new Member(this, call) { Leads = _waiting.Count == 0 };
             _waiting.AddLast(member.Node);
             return member;
@@ -89,11 +89,12 @@ internal sealed class BatchLine
 
     /// <summary>Runs requests that were taken, in their calls. The first one is the caller's; the others are told.</summary>
     /// <param name="run">Runs a call of so many rows, and counts it.</param>
-    public void Run(List<Member> members, Action<OnnxCall, long> run)
+    /// <param name="watch">Runs a call that nobody asked for: bounded in time, and not counted.</param>
+    public void Run(List<Member> members, Action<OnnxCall, long> run, Action<OnnxCall> watch)
     {
         try
         {
-            if (_trials < TrialsNeeded) Try(members, run);
+            if (_trials < TrialsNeeded) Try(members, run, watch);
             else RunTogether(members, run);
         }
         finally
@@ -106,51 +107,49 @@ internal sealed class BatchLine
     private void RunTogether(List<Member> members, Action<OnnxCall, long> run)
     {
         using var all = OnnxCall.Rent(members[0].Call.Session);
-        var rows = Gather(members, all);
-        var began = Stopwatch.GetTimestamp();
         try
         {
+            var rows = Gather(members, all);
+            var began = Stopwatch.GetTimestamp();
             run(all, rows);
+            Judge(Stopwatch.GetElapsedTime(began).TotalSeconds / members.Count, all.Session.MeanTime.TotalSeconds);
+            if (HasRows(all, rows))
+            {
+                Scatter(all, members);
+                return;
+            }
+            _isBroken = true;
         }
         catch (OnnxException)
         {
             // Something is wrong with one of them, which the others need not know.
-            RunEach(members, run);
-            return;
         }
         catch (Exception failure)
         {
             foreach (var member in members) member.Failure = failure;
             return;
         }
-        Judge(Stopwatch.GetElapsedTime(began).TotalSeconds / members.Count, all.Session.MeanTime.TotalSeconds);
-        if (!HasRows(all, rows))
-        {
-            _isBroken = true;
-            RunEach(members, run);
-            return;
-        }
-        Scatter(all, members);
+        RunEach(members, run);
     }
 
     /// <summary>Runs each request alone, and all once more together to see whether that is the same.</summary>
-    private void Try(List<Member> members, Action<OnnxCall, long> run)
+    private void Try(List<Member> members, Action<OnnxCall, long> run, Action<OnnxCall> watch)
     {
         RunEach(members, run);
         if (members.Exists(member => member.Failure is not null)) return;
         using var all = OnnxCall.Rent(members[0].Call.Session);
-        var rows = Gather(members, all);
         try
         {
-            all.Run();
+            var rows = Gather(members, all);
+            watch(all);
+            _isBroken = !HasRows(all, rows) || !IsSame(all, members);
+            _trials++;
         }
-        catch (OnnxException)
+        catch (Exception failure) when (failure is OnnxException or TimeoutException)
         {
+            // Everybody has an answer already; together they cannot run.
             _isBroken = true;
-            return;
         }
-        _isBroken = !HasRows(all, rows) || !IsSame(all, members);
-        _trials++;
     }
 
     private static void RunEach(List<Member> members, Action<OnnxCall, long> run)

@@ -81,6 +81,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     private long _state;
     private long _virtualTime;
     private int _long;
+    private int _inLines;
 
     /// <summary>Requests that wait.</summary>
     public int Waiting => (int)(Interlocked.Read(ref _state) >> 32);
@@ -91,12 +92,25 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     /// <summary>A place is free, so that the next request need not wait.</summary>
     public bool HasRoom => Interlocked.Read(ref _state) < runsMax;
 
-    /// <summary>Takes a request from the tenant's rate, for one that does not enter by itself; the refusal when there are too many.</summary>
-    public Turn? RefuseByRate(string tenantId, QueueLimits limits)
+    /// <summary>Counts a request that waits elsewhere for the turn of another, by the same bounds and the tenant's rate; the refusal when it may not.</summary>
+    /// <remarks>Whoever was not refused calls <see cref="LeaveLine"/>.</remarks>
+    public Turn? JoinLine(string tenantId, QueueLimits limits)
     {
-        if (limits.PerSecondMax <= 0) return null;
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
-        return tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later ? Refuse(Refusal.TooOften, later) : null;
+        var refusal = Interlocked.Increment(ref _inLines) > waitingMax ? Refusal.Full : tenant.JoinLine() > limits.WaitingMax ? Refusal.TenantFull : Refusal.None;
+        var later = Soon;
+        if (refusal == Refusal.None && limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } wait) (refusal, later) = (Refusal.TooOften, wait);
+        if (refusal == Refusal.None) return null;
+        Interlocked.Decrement(ref _inLines);
+        if (refusal != Refusal.Full) tenant.LeaveLine();
+        return Refuse(refusal, later);
+    }
+
+    /// <summary>The request does not wait any more.</summary>
+    public void LeaveLine(string tenantId)
+    {
+        Interlocked.Decrement(ref _inLines);
+        if (_tenants.TryGetValue(tenantId, out var tenant)) tenant.LeaveLine();
     }
 
     /// <summary>Requests that were refused for a reason.</summary>
@@ -386,6 +400,11 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         private long _weightMillis = 1_000;
         private long _rateTime;
         private int _running;
+        private int _inLines;
+
+        internal int JoinLine() => Interlocked.Increment(ref _inLines);
+
+        internal void LeaveLine() => Interlocked.Decrement(ref _inLines);
 
         // Guarded by the lock of the queue.
         internal Place? InLine { get; set; }
@@ -395,7 +414,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         internal double MeanTicks => Interlocked.Read(ref _meanTicks);
 
         internal bool IsForgettable(long virtualNow, long now) =>
-            Interlocked.Read(ref _virtualTime) <= virtualNow && InLine is null && Volatile.Read(ref _running) == 0 && Interlocked.Read(ref _rateTime) <= now;
+            Interlocked.Read(ref _virtualTime) <= virtualNow && InLine is null && Volatile.Read(ref _running) == 0 && Volatile.Read(ref _inLines) == 0 && Interlocked.Read(ref _rateTime) <= now;
 
         internal long VirtualTime => Interlocked.Read(ref _virtualTime);
 
@@ -417,8 +436,18 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         /// <summary>Takes one of the tenant's own places.</summary>
         internal bool TryTake(int runsMax)
         {
-            if (Interlocked.Increment(ref _running) <= runsMax || runsMax == 0) return true;
-            GiveBack();
+            if (runsMax == 0)
+            {
+                Interlocked.Increment(ref _running);
+                return true;
+            }
+            // Never above, not even for a moment: others would take it for full, and pass those by that wait.
+            for (var running = Volatile.Read(ref _running); running < runsMax;)
+            {
+                var seen = Interlocked.CompareExchange(ref _running, running + 1, running);
+                if (seen == running) return true;
+                running = seen;
+            }
             return false;
         }
 

@@ -316,6 +316,17 @@ public sealed class OpenInferenceGrpcTests(PredictionServer server) : IClassFixt
         Assert.Equal(StatusCode.ResourceExhausted, (await _client.CallAsync<ModelInferResponse>(Service + "ModelInfer", request)).Answer.Status);
     }
 
+    /// <summary>More than a connection's window on its way at once, on both ways into the model.</summary>
+    [Fact]
+    public async Task Many_large_requests_on_one_connection_keep_within_its_window()
+    {
+        await server.RegisterAsync("grpc-window", PredictionModels.Echo(("f", TensorElementType.Float, "FP32")));
+        var raw = new byte[200_000];
+        new Random(3).NextBytes(raw);
+        var request = new ModelInferRequest { ModelName = "grpc-window", Inputs = { new InputTensor { Name = "f", Datatype = "FP32", Shape = { raw.Length / 8, 2 } } }, RawInputContents = { ByteString.CopyFrom(raw) } };
+        await Task.WhenAll(Enumerable.Range(0, 150).Select(async _ => Assert.Equal(raw, (await InferAsync(request)).RawOutputContents[0].ToByteArray())));
+    }
+
     private async Task<ModelInferResponse> InferAsync(ModelInferRequest request)
     {
         var (response, answer) = await _client.CallAsync<ModelInferResponse>(Service + "ModelInfer", request);

@@ -80,7 +80,7 @@ public sealed class BatchLineTests
         var random = new Random(6);
         var calls = Enumerable.Range(0, 4).Select(_ => Call(session, 1, random)).ToArray();
         var line = BatchLine.Of(calls[0], RowsMax)!;
-        var members = calls.Select(call => line.TryJoin(call, 100)!).ToArray();
+        var members = calls.Select(call => line.TryJoin(call)!).ToArray();
         Assert.Equal([true, false, false, false], members.Select(member => member.Leads));
         using var stop = new CancellationTokenSource();
         var second = members[1].WaitAsync(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None).AsTask();
@@ -105,7 +105,7 @@ public sealed class BatchLineTests
         var random = new Random(7);
         var calls = Enumerable.Range(0, 5).Select(_ => Call(session, 6, random)).ToArray();
         var line = BatchLine.Of(calls[0], RowsMax)!;
-        var members = calls.Select(call => line.TryJoin(call, 100)!).ToArray();
+        var members = calls.Select(call => line.TryJoin(call)!).ToArray();
         Assert.Equal([members[0], members[1]], line.Take(members[0], RowsMax));
         Assert.True(members[2].Leads);
         Assert.False(members[3].Leads);
@@ -128,8 +128,8 @@ public sealed class BatchLineTests
         using var large = OnnxCall.Rent(session);
         large.Allocate(0, RowsMax, 2);
         var line = BatchLine.Of(narrow, RowsMax)!;
-        Assert.NotNull(line.TryJoin(narrow, 100));
-        Assert.Null(line.TryJoin(wide, 100));
+        Assert.NotNull(line.TryJoin(narrow));
+        Assert.Null(line.TryJoin(wide));
         Assert.Null(BatchLine.Of(large, RowsMax));
         Assert.Null(BatchLine.Of(narrow, 0));
     }
@@ -137,9 +137,9 @@ public sealed class BatchLineTests
     private static async Task<Exception?[]> RunAllAsync(OnnxCall[] calls, Action<OnnxCall, long> run)
     {
         var line = BatchLine.Of(calls[0], RowsMax)!;
-        var members = calls.Select(call => line.TryJoin(call, 100)!).ToArray();
+        var members = calls.Select(call => line.TryJoin(call)!).ToArray();
         var others = members.Skip(1).Select(member => member.WaitAsync(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None).AsTask()).ToArray();
-        line.Run(line.Take(members[0], RowsMax), run);
+        line.Run(line.Take(members[0], RowsMax), run, call => call.Run());
         foreach (var other in others) Assert.Equal(BatchLine.Signal.Done, await other);
         return [.. members.Select(member => member.Failure)];
     }

@@ -60,6 +60,23 @@ public sealed class OnnxCallTests
     }
 
     [Fact]
+    public void An_input_that_is_an_output_too_is_never_that_of_the_last_request()
+    {
+        var graph = new OnnxGraphBuilder("through");
+        var x = graph.Input("x", TensorElementType.Float, "N");
+        graph.Output("y", graph.Node("Add", [x, x]), TensorElementType.Float, "N");
+        graph.Output("z", graph.Node("Identity", [x]), TensorElementType.Float, "N");
+        using var session = OnnxSession.Load(graph.ToBytes());
+        for (var i = 0; i < 5; i++)
+        {
+            using var call = OnnxCall.Rent(session);
+            call.Allocate(0, 1).Span<float>()[0] = i;
+            call.Run();
+            Assert.Equal((2f * i, (float)i), (call.Outputs[0].Span<float>()[0], call.Outputs[1].Span<float>()[0]));
+        }
+    }
+
+    [Fact]
     public void An_output_that_was_replaced_does_not_stay()
     {
         using var session = OnnxSession.Load(Doubled());
