@@ -32,6 +32,9 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
     private const int LinesWaitingMax = 4096;
     private const long BytesWaitingMax = 16L << 20;
 
+    // Of what waits: a tenant that logs everything fills its own part, and the lines of others are not dropped for it.
+    private const int TenantsToFill = 4;
+
     private static readonly TimeSpan SweepPeriod = TimeSpan.FromHours(1);
 
     private readonly string _root;
@@ -45,6 +48,7 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
 
     // Tenants whose lines may still be on their way. Ids are never used again.
     private readonly ConcurrentDictionary<string, bool> _forgotten = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Waiting> _waiting = new(StringComparer.Ordinal);
     private readonly Lock _files = new();
     private long _bytesWaiting;
     private long _sequence;
@@ -75,20 +79,35 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
         return (mixed >> 11) * (1.0 / (1UL << 53)) < rate;
     }
 
-    /// <summary>Takes a line to be written soon; a full queue drops it.</summary>
+    /// <summary>Whether a line would be taken now, asked before it is made; one that would not is counted as dropped.</summary>
+    public bool HasRoom(string tenantId)
+    {
+        if (Interlocked.Read(ref _bytesWaiting) < BytesWaitingMax && (!_waiting.TryGetValue(tenantId, out var own) || own.HasRoom)) return true;
+        CountDropped(1, TooFast);
+        return false;
+    }
+
+    /// <summary>Counts a line that was given up because it became too long.</summary>
+    public void DropTooLong() => CountDropped(1, TooLarge);
+
+    /// <summary>Takes a line to be written soon; a full queue drops it, as does a tenant's full part of it.</summary>
     /// <param name="line">A line of JSON with its end.</param>
     public void Add(string tenantId, string endpointId, byte[] line)
     {
         if (line.Length > LineBytesMax)
         {
-            CountDropped(1, TooLarge);
+            DropTooLong();
+            return;
         }
-        else if (Interlocked.Add(ref _bytesWaiting, line.Length) > BytesWaitingMax
-            || !_items.Writer.TryWrite(new Item(tenantId, endpointId, UsageRecorder.DayOf(_clock.GetUtcNow().UtcDateTime), line)))
+        var own = _waiting.GetOrAdd(tenantId, static _ => new Waiting());
+        if (own.TryTake(line.Length))
         {
+            if (Interlocked.Add(ref _bytesWaiting, line.Length) <= BytesWaitingMax
+                && _items.Writer.TryWrite(new Item(tenantId, endpointId, UsageRecorder.DayOf(_clock.GetUtcNow().UtcDateTime), line, own))) return;
             Interlocked.Add(ref _bytesWaiting, -line.Length);
-            CountDropped(1, TooFast);
+            own.Give(line.Length);
         }
+        CountDropped(1, TooFast);
     }
 
     /// <summary>The days of an endpoint, the oldest first.</summary>
@@ -219,20 +238,19 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
     {
         var bytes = lines.Sum(line => (long)line.Line.Length);
         Interlocked.Add(ref _bytesWaiting, -bytes);
+        foreach (var line in lines) line.Own.Give(line.Line.Length);
+
+        // Who adds at this moment has a part of its own for a while, which the bound of all limits.
+        if (_waiting.TryGetValue(tenantId, out var own) && own.IsEmpty) _waiting.TryRemove(new KeyValuePair<string, Waiting>(tenantId, own));
         if (_forgotten.ContainsKey(tenantId)) return;
-        try
-        {
-            _disk.Reserve(tenantId, bytes);
-        }
-        catch (LimitReachedException)
-        {
-            CountDropped(lines.Count, DiskFull);
-            return;
-        }
+        var isReserved = false;
         long before = 0;
         var file = FileOf(tenantId, endpointId, day);
         try
         {
+            // It may count the tenant's files first, which can fail like any other work with them.
+            _disk.Reserve(tenantId, bytes);
+            isReserved = true;
             Directory.CreateDirectory(FolderOf(tenantId, endpointId));
             using var stream = new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.Read | FileShare.Delete);
             before = stream.Position;
@@ -240,11 +258,14 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
             stream.Flush();
             _written.Add(lines.Count);
         }
+        catch (LimitReachedException)
+        {
+            CountDropped(lines.Count, DiskFull);
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             // What was written is counted as it is; the rest is lost, and predictions go on.
-            var kept = File.Exists(file) ? Math.Clamp(new FileInfo(file).Length - before, 0, bytes) : 0;
-            _disk.Release(tenantId, bytes - kept);
+            if (isReserved) _disk.Release(tenantId, bytes - (File.Exists(file) ? Math.Clamp(new FileInfo(file).Length - before, 0, bytes) : 0));
             CountDropped(lines.Count, DiskFailed);
             Log.WriteFailed(_logger, exception);
         }
@@ -256,7 +277,32 @@ internal sealed partial class PredictionLog : BackgroundService, IHostedLifecycl
 
     private string FileOf(string tenantId, string endpointId, string day) => Path.Combine(FolderOf(tenantId, endpointId), string.Create(CultureInfo.InvariantCulture, $"{day}.jsonl"));
 
-    private readonly record struct Item(string TenantId, string EndpointId, string Day, byte[] Line);
+    private readonly record struct Item(string TenantId, string EndpointId, string Day, byte[] Line, Waiting Own);
+
+    /// <summary>A tenant's lines that wait.</summary>
+    private sealed class Waiting
+    {
+        private int _lines;
+        private long _bytes;
+
+        public bool HasRoom => Volatile.Read(ref _lines) < LinesWaitingMax / TenantsToFill && Interlocked.Read(ref _bytes) < BytesWaitingMax / TenantsToFill;
+
+        public bool IsEmpty => Volatile.Read(ref _lines) == 0;
+
+        public bool TryTake(int bytes)
+        {
+            var hasRoom = Interlocked.Increment(ref _lines) <= LinesWaitingMax / TenantsToFill;
+            hasRoom &= Interlocked.Add(ref _bytes, bytes) <= BytesWaitingMax / TenantsToFill;
+            if (!hasRoom) Give(bytes);
+            return hasRoom;
+        }
+
+        public void Give(int bytes)
+        {
+            Interlocked.Add(ref _bytes, -bytes);
+            Interlocked.Decrement(ref _lines);
+        }
+    }
 
     private static partial class Log
     {

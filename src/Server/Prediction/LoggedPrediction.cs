@@ -32,52 +32,62 @@ internal static class LoggedPrediction
 
     // Methods of their own: a method with a lambda allocates when it begins.
     private static void KeepTaken(HttpContext context, SamplePlan plan, PredictionWork work, bool csv, PredictionSampling sampling, PredictionLog log) =>
-        Write(context, plan.Route, sampling, log, json =>
+        Write(context, plan.Route, sampling, log, (line, json) =>
         {
             json.WriteStartArray(plan.ListName);
-            for (var i = 0; i < work.Samples.Count; i++) WriteSample(json, plan, work.Samples, i);
+            for (var i = 0; i < work.Samples.Count; i++) WriteSample(line, json, plan, work.Samples, i);
             json.WriteEndArray();
             json.WritePropertyName("output"u8);
+            line.CheckFits(work.Answer.Written.Length);
             if (csv) json.WriteStringValue(work.Answer.Written.Span);
             else json.WriteRawValue(work.Answer.Written.Span, skipInputValidation: true);
         });
 
     private static void KeepTaken(HttpContext context, Route route, InferTensors tensors, PredictionSampling sampling, PredictionLog log) =>
-        Write(context, route, sampling, log, json =>
+        Write(context, route, sampling, log, (line, json) =>
         {
             json.WriteStartArray("inputs"u8);
-            for (var i = 0; i < tensors.Session.Inputs.Count; i++) WriteTensor(json, tensors.Session.Inputs[i].Name, tensors.Call.Inputs[i]);
+            for (var i = 0; i < tensors.Session.Inputs.Count; i++) WriteTensor(line, json, tensors.Session.Inputs[i].Name, tensors.Call.Inputs[i]);
             json.WriteEndArray();
             json.WriteStartArray("outputs"u8);
             for (var i = 0; i < tensors.OutputCount; i++)
-                WriteTensor(json, tensors.Session.Outputs[tensors.OutputAt(i)].Name, tensors.Call.Outputs[tensors.OutputAt(i)]);
+                WriteTensor(line, json, tensors.Session.Outputs[tensors.OutputAt(i)].Name, tensors.Call.Outputs[tensors.OutputAt(i)]);
             json.WriteEndArray();
         });
 
     private static PredictionLog LogOf(HttpContext context) => context.RequestServices.GetRequiredService<PredictionLog>();
 
-    private static void Write(HttpContext context, Route route, PredictionSampling sampling, PredictionLog log, Action<Utf8JsonWriter> content)
+    private static void Write(HttpContext context, Route route, PredictionSampling sampling, PredictionLog log, Action<LogLine, Utf8JsonWriter> content)
     {
-        var line = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(line, Options))
+        if (!log.HasRoom(route.TenantId)) return;
+        var line = new LogLine();
+        try
         {
+            using var json = new Utf8JsonWriter(line, Options);
             json.WriteStartObject();
             json.WriteString("time"u8, context.RequestServices.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime);
             json.WriteString("trace"u8, RequestTrace.IdOf(context));
             json.WriteString("model"u8, route.Model);
             json.WriteNumber("version"u8, route.Version);
-            content(json);
+            content(line, json);
             json.WriteEndObject();
+            json.Flush();
+            line.Write("\n"u8);
         }
-        line.Write("\n"u8);
+        catch (LogLineTooLongException)
+        {
+            log.DropTooLong();
+            return;
+        }
         log.Add(route.TenantId, sampling.EndpointId, line.WrittenSpan.ToArray());
     }
 
-    private static void WriteSample(Utf8JsonWriter json, SamplePlan plan, SampleBatch samples, int sample)
+    private static void WriteSample(LogLine line, Utf8JsonWriter json, SamplePlan plan, SampleBatch samples, int sample)
     {
         switch (plan.ListName)
         {
             case "texts":
+                line.CheckFits(samples.Bytes(sample, 0).Length);
                 json.WriteStringValue(samples.Bytes(sample, 0));
                 break;
 
@@ -94,8 +104,13 @@ internal static class LoggedPrediction
                 for (var column = 0; column < plan.Columns.Count; column++)
                 {
                     if (samples.IsMissing(sample, column)) continue;
-                    if (plan.Columns[column].IsNumber) WriteNumber(json, plan.Columns[column].Utf8Name, samples.Number(sample, column));
-                    else json.WriteString(plan.Columns[column].Utf8Name, samples.Bytes(sample, column));
+                    if (plan.Columns[column].IsNumber)
+                    {
+                        WriteNumber(json, plan.Columns[column].Utf8Name, samples.Number(sample, column));
+                        continue;
+                    }
+                    line.CheckFits(samples.Bytes(sample, column).Length);
+                    json.WriteString(plan.Columns[column].Utf8Name, samples.Bytes(sample, column));
                 }
                 json.WriteEndObject();
                 break;
@@ -108,8 +123,12 @@ internal static class LoggedPrediction
         else json.WriteString(name, number.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static void WriteTensor(Utf8JsonWriter json, string name, OnnxTensor tensor)
+    /// <summary>Writes a tensor, without its values when JSON has no form for them.</summary>
+    /// <exception cref="LogLineTooLongException">The line has no room for it.</exception>
+    internal static void WriteTensor(LogLine line, Utf8JsonWriter json, string name, OnnxTensor tensor)
     {
+        // With quotes and a comma for each element.
+        if (tensor.ElementType == TensorElementType.String) line.CheckFits(tensor.TextBytes() + (3L * tensor.Count));
         json.WriteStartObject();
         json.WriteString("name"u8, name);
         json.WriteString("datatype"u8, Datatypes.NameOf(tensor.ElementType));
@@ -117,11 +136,11 @@ internal static class LoggedPrediction
         foreach (var dimension in tensor.Shape) json.WriteNumberValue(dimension);
         json.WriteEndArray();
 
-        // Half precision, NaN and infinity have no form in JSON: the tensor is named without its values.
-        var data = new ArrayBufferWriter<byte>();
+        // Half precision, NaN and infinity have no form in JSON, which is found out on the way.
+        var data = new LogLine();
         using (var values = new Utf8JsonWriter(data, Options))
         {
-            if (tensor.Count * sizeof(int) <= PredictionLog.LineBytesMax * 4L && TensorData.TryWrite(values, tensor))
+            if (TensorData.TryWrite(values, tensor))
             {
                 values.Flush();
                 json.WritePropertyName("data"u8);

@@ -181,6 +181,17 @@ internal sealed unsafe class OnnxTensor : IDisposable
         return strings;
     }
 
+    /// <summary>Bytes of all elements of a string tensor.</summary>
+    public long TextBytes()
+    {
+        CheckStrings();
+        using var lease = new Lease(Handle);
+        var api = OnnxRuntime.Api;
+        nuint length;
+        api.Check(api.GetStringTensorDataLength(Handle.Value, &length));
+        return (long)length;
+    }
+
     /// <summary>A copy of the elements of a string tensor as they are, which need not be UTF-8. The caller disposes it.</summary>
     public OnnxStrings ReadStrings()
     {

@@ -55,20 +55,41 @@ public sealed class PredictionLogTests : IAsyncLifetime
     public void What_comes_faster_than_it_is_written_is_dropped_and_nobody_waits()
     {
         for (var i = 0; i < 5_000; i++) _log.Add("ten_a", "ept_a", "{}\n"u8.ToArray());
+        Assert.Equal((false, true), (_log.HasRoom("ten_a"), _log.HasRoom("ten_b")));
         _log.Flush();
-        Assert.Equal([new PredictionLogFile("2030-01-31", 4_096 * 3)], _log.FilesOf("ten_a", "ept_a"));
+        Assert.Equal([new PredictionLogFile("2030-01-31", 1_024 * 3)], _log.FilesOf("ten_a", "ept_a"));
+        Assert.True(_log.HasRoom("ten_a"));
         _log.Add("ten_a", "ept_a", "{}\n"u8.ToArray());
         _log.Flush();
-        Assert.Equal(4_097 * 3, Assert.Single(_log.FilesOf("ten_a", "ept_a")).Bytes);
+        Assert.Equal(1_025 * 3, Assert.Single(_log.FilesOf("ten_a", "ept_a")).Bytes);
     }
 
     [Fact]
     public void The_lines_that_wait_are_bounded_in_bytes_too()
     {
-        for (var i = 0; i < 100; i++) _log.Add("ten_a", "ept_a", new byte[PredictionLog.LineBytesMax]);
+        // A tenant has a quarter, so that the lines of others are kept beside one that logs everything.
+        string[] tenants = ["ten_a", "ten_b", "ten_c", "ten_d", "ten_e"];
+        foreach (var tenant in tenants)
+            for (var i = 0; i < 100; i++) _log.Add(tenant, "ept_a", new byte[PredictionLog.LineBytesMax]);
         _log.Add("ten_a", "ept_a", new byte[PredictionLog.LineBytesMax + 1]);
+        Assert.False(_log.HasRoom("ten_e"));
         _log.Flush();
-        Assert.Equal(16L << 20, Assert.Single(_log.FilesOf("ten_a", "ept_a")).Bytes);
+        Assert.Equal([4L << 20, 4L << 20, 4L << 20, 4L << 20, 0], tenants.Select(tenant => _log.FilesOf(tenant, "ept_a").Sum(file => file.Bytes)));
+    }
+
+    [Fact]
+    public void Files_that_cannot_be_counted_cost_lines_and_nothing_else()
+    {
+        var isBroken = true;
+        using var log = new PredictionLog(
+            _folder, new DiskUsage(_folder, _ => isBroken ? throw new IOException("The disk failed.") : _limits), _database.Scopes,
+            _database.Services.GetRequiredService<IMeterFactory>(), _clock, NullLogger<PredictionLog>.Instance);
+        log.Add("ten_a", "ept_a", new byte[8]);
+        log.Flush();
+        isBroken = false;
+        log.Add("ten_a", "ept_a", new byte[8]);
+        log.Flush();
+        Assert.Equal(8, Assert.Single(log.FilesOf("ten_a", "ept_a")).Bytes);
     }
 
     [Fact]

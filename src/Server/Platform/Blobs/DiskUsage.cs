@@ -30,7 +30,8 @@ internal sealed class DiskUsage(DataFolder folder, Func<string, TenantLimits> li
 
     public void Forget(string tenantId) => _counts.TryRemove(tenantId, out _);
 
-    private Count CountOf(string tenantId) => _counts.GetOrAdd(tenantId, id => new Lazy<Count>(() => Read(id))).Value;
+    // A count that failed is tried again; of several at once one is kept, before anybody changes a file.
+    private Count CountOf(string tenantId) => _counts.GetOrAdd(tenantId, id => new Lazy<Count>(() => Read(id), LazyThreadSafetyMode.PublicationOnly)).Value;
 
     private Count Read(string tenantId)
     {
