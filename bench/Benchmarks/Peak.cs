@@ -33,7 +33,10 @@ internal static class Peak
                 var plan = new LoadPlan
                 {
                     Server = server.Address, Protocol = protocol, IsHttp2 = isHttp2, Models = [model.Name], Credentials = [.. keys], Body = model.Body(protocol, rows),
-                    Connections = isHttp2 ? 4 : 32, InFlight = arguments.Number("--in-flight", isHttp2 ? 128 : 32), Duration = TimeSpan.FromSeconds(seconds), Warmup = TimeSpan.FromSeconds(seconds / 2),
+                    Connections = isHttp2 ? 4 : 32, InFlight = arguments.Number("--in-flight", isHttp2 ? 128 : 32), Duration = TimeSpan.FromSeconds(seconds),
+
+                    // The compiler has what is left of two busy processors.
+                    Warmup = TimeSpan.FromSeconds(Math.Max(seconds, 10)),
                 };
                 var before = server.Cpu;
                 var report = await LoadGenerator.RunAsync(arguments.Sized(plan), TimeProvider.System, CancellationToken.None);

@@ -134,7 +134,7 @@ internal sealed class ExpressLane(
         problem = null;
         var began = clock.GetTimestamp();
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
-        if (Infer.Read(request, body, work.InferRequest) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
+        if (Infer.Read(request, body, work.InferRequest, isPlain: true) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
         var input = clock.GetElapsedTime(began);
         if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
         began = clock.GetTimestamp();

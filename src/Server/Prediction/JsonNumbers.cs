@@ -38,35 +38,44 @@ internal static class JsonNumbers
         return rest - (middle - 1) > 2 && Math.Abs(value) is >= smallestNormal and < float.MaxValue;
     }
 
-    /// <summary>Reads what is known to be a number of JSON; false when it is not one of the simple kind.</summary>
-    private static bool TryParse(ReadOnlySpan<byte> text, out double value)
+    private static bool TryParse(ReadOnlySpan<byte> text, out double value) => Scan(text, out value) == text.Length;
+
+    /// <summary>Reads the number at the beginning of some bytes, if it is one of the simple kind and something follows it; how many bytes it has, or 0.</summary>
+    public static int TryScan(ReadOnlySpan<byte> json, out float value)
+    {
+        var length = Scan(json, out var exact);
+        value = (float)exact;
+        return length < json.Length && IsRoundedOnce(exact) ? length : 0;
+    }
+
+    private static int Scan(ReadOnlySpan<byte> json, out double value)
     {
         value = 0;
-        var i = text[0] == '-' ? 1 : 0;
-        var (mantissa, digits, fraction) = (0UL, 0, -1);
-        for (; i < text.Length; i++)
+        var first = json[0] == '-' ? 1 : 0;
+        var (mantissa, digits, fraction, i) = (0UL, 0, -1, first);
+        for (; i < json.Length; i++)
         {
-            var digit = (uint)(text[i] - '0');
+            var digit = (uint)(json[i] - '0');
             if (digit <= 9)
             {
                 mantissa = (mantissa * 10) + digit;
 
                 // Zeros before the first digit cost nothing.
-                if (mantissa != 0 && ++digits > DigitsMax) return false;
+                if (mantissa != 0 && ++digits > DigitsMax) return 0;
+                continue;
             }
-            else if (text[i] == '.')
-            {
-                fraction = i + 1;
-            }
-            else
-            {
-                return false;
-            }
+            if (json[i] != '.') break;
+            if (fraction >= 0 || i == first) return 0;
+            fraction = i + 1;
         }
-        var scale = fraction < 0 ? 0 : text.Length - fraction;
-        if (scale >= Powers.Length) return false;
+
+        // What JSON forbids: no digit, none behind the point, and zeros in front.
+        if (i == first || fraction == i || (json[first] == '0' && i > first + 1 && fraction != first + 2)) return 0;
+        if (i < json.Length && json[i] is (byte)'e' or (byte)'E' or (byte)'+' or (byte)'-') return 0;
+        var scale = fraction < 0 ? 0 : i - fraction;
+        if (scale >= Powers.Length) return 0;
         value = mantissa / Powers[scale];
-        if (text[0] == '-') value = -value;
-        return true;
+        if (first == 1) value = -value;
+        return i;
     }
 }

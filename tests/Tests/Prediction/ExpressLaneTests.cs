@@ -30,6 +30,7 @@ public sealed class ExpressLaneTests(PredictionServer server) : IClassFixture<Pr
         { "/api/v1/endpoints/price:predict", """{"rows":[{"rooms":3}]}""" },
         { "/v2/models/price/infer", """{"inputs":[{"name":"rooms","shape":[2,1],"datatype":"FP32","data":[[3],[4]]}]}""" },
         { "/v2/models/price/infer", """{"id":"a","inputs":[{"name":"rooms","shape":[1,1],"datatype":"FP32","data":[3]}],"outputs":[{"name":"value","parameters":{"binary_data":true}}]}""" },
+        { "/v2/models/price/infer", """{"inputs":[{"name":"rooms","shape":[3,1],"datatype":"FP32","data":[3, 4.5 ,-1]}],"outputs":[{"name":"value"}],"id":"b"}""" },
         { "/v2/models/topics/infer", """{"inputs":[{"name":"text","shape":[1],"datatype":"BYTES","data":["loan"]}],"outputs":[{"name":"probabilities","parameters":{"classification":2}}]}""" },
         { "/v2/models/topics/infer", """{"inputs":[{"name":"text","shape":[2],"datatype":"BYTES","data":["card",""]}]}""" },
     };

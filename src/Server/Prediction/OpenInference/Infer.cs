@@ -25,10 +25,11 @@ internal static class Infer
     }
 
     /// <summary>Reads a request that is there in one piece; null when the model can run.</summary>
-    public static Problem? Read(HttpRequest request, ReadOnlySequence<byte> body, InferRequest infer)
+    /// <param name="isPlain">Nobody is told of a problem.</param>
+    public static Problem? Read(HttpRequest request, ReadOnlySequence<byte> body, InferRequest infer, bool isPlain = false)
     {
         if (BodyEncoding.Split(request, body, out var json, out var raw) is { } wrong) return wrong;
-        return raw is { } tensor && json.IsEmpty ? infer.ReadRaw(tensor) : infer.Read(json, raw);
+        return raw is { } tensor && json.IsEmpty ? infer.ReadRaw(tensor) : infer.Read(json, raw, isPlain);
     }
 
     private static async ValueTask<Problem?> AnswerAsync(

@@ -20,6 +20,9 @@ internal sealed class InferRequest(InferTensors tensors)
     private bool _hasBinary;
     private ReadOnlySequence<byte> _binary;
     private bool _isBinaryByDefault;
+    private bool _isPlain;
+    private ReadOnlySequence<byte> _json;
+    private int _offset;
 
     public string? Id { get; private set; }
 
@@ -33,9 +36,12 @@ internal sealed class InferRequest(InferTensors tensors)
     /// <summary>Reads and checks the body; null when that went well.</summary>
     /// <param name="body">Its JSON.</param>
     /// <param name="binary">The tensors that follow; null when the request does not say where its JSON ends.</param>
-    public Problem? Read(ReadOnlySequence<byte> body, ReadOnlySequence<byte>? binary)
+    /// <param name="isPlain">Problems are not told to anybody, so that their place need not be known: numbers may be read without tokens.</param>
+    public Problem? Read(ReadOnlySequence<byte> body, ReadOnlySequence<byte>? binary, bool isPlain = false)
     {
         Clear();
+        _isPlain = isPlain && body.IsSingleSegment;
+        _json = body;
         _hasBinary = binary is not null;
         _binary = binary ?? default;
 
@@ -84,7 +90,7 @@ internal sealed class InferRequest(InferTensors tensors)
     private void Clear()
     {
         _isBinary.Clear();
-        (_hasInputs, _isBinaryByDefault, Id, Timeout) = (false, false, null, null);
+        (_hasInputs, _isBinaryByDefault, Id, Timeout, _json, _offset) = (false, false, null, null, default, 0);
     }
 
     private static Problem? DeduceShape(OnnxValueInfo input, long[] shape, long bytes)
@@ -306,6 +312,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 {
                     // What follows cannot change where the data goes, so it is read at once.
                     if (Allocate(name, datatype, _shape.AsSpan(0, rank), out index) is { } wrong) return wrong;
+                    if (_isPlain && NumberList.TryRead(ref reader, _json.FirstSpan, ref _offset, tensors.Call.Inputs[index])) continue;
                     if (TensorData.Read(ref reader, name, tensors.Call.Inputs[index]) is { } bad) return bad;
                     continue;
                 }
