@@ -17,9 +17,8 @@ internal static class PinEndpoint
         if (found is null) return DeploymentProblems.EndpointNotFound(endpoint).ToResult();
 
         // Loaded first: a pin that is answered with a success holds.
-        if (await pins.HoldAsync(caller.TenantId, endpoint, cancellationToken) is { } problem) return problem.ToResult(context.Response);
         found.IsPinned = true;
-        await db.SaveChangesAsync(cancellationToken);
+        if (await pins.PinAsync(caller.TenantId, endpoint, () => db.SaveChangesAsync(cancellationToken), cancellationToken) is { } problem) return problem.ToResult(context.Response);
         return TypedResults.NoContent();
     }
 
@@ -29,8 +28,7 @@ internal static class PinEndpoint
         var found = await db.Endpoints().SingleOrDefaultAsync(e => e.Name == endpoint, cancellationToken);
         if (found is null) return DeploymentProblems.EndpointNotFound(endpoint).ToResult();
         found.IsPinned = false;
-        await db.SaveChangesAsync(cancellationToken);
-        await pins.ReleaseAsync(caller.TenantId, endpoint, cancellationToken);
+        await pins.UnpinAsync(caller.TenantId, endpoint, () => db.SaveChangesAsync(cancellationToken), cancellationToken);
         return TypedResults.NoContent();
     }
 }

@@ -35,25 +35,18 @@ internal sealed partial class PinnedModels : BackgroundService
     }
 
     /// <summary>Brings what an endpoint serves into memory and keeps it there; null when that went well.</summary>
-    public async Task<Problem?> HoldAsync(string tenantId, string endpoint, CancellationToken cancellationToken)
-    {
-        await _turn.WaitAsync(cancellationToken);
-        try
-        {
-            return await Hold_NeedsTurnAsync(tenantId, endpoint, cancellationToken);
-        }
-        finally
-        {
-            _turn.Release();
-        }
-    }
+    /// <param name="save">Remembers the pin, before any pass may look for it.</param>
+    public Task<Problem?> PinAsync(string tenantId, string endpoint, Func<Task> save, CancellationToken cancellationToken) =>
+        HoldAsync(tenantId, endpoint, isUrgent: true, static () => Task.FromResult(true), save, cancellationToken);
 
     /// <summary>Treats what the endpoint serves like any other model again.</summary>
-    public async Task ReleaseAsync(string tenantId, string endpoint, CancellationToken cancellationToken)
+    /// <param name="save">Forgets the pin, before any pass may look for it.</param>
+    public async Task UnpinAsync(string tenantId, string endpoint, Func<Task> save, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken);
         try
         {
+            await save();
             Release_NeedsTurn(tenantId, endpoint);
         }
         finally
@@ -67,31 +60,21 @@ internal sealed partial class PinnedModels : BackgroundService
     public async Task HoldAllAsync(string? tenantId, CancellationToken cancellationToken)
     {
         await using var scope = _scopes.CreateAsyncScope();
-        var pinned = await scope.ServiceProvider.GetRequiredService<PlatformDb>().Endpoints().IgnoreQueryFilters().AsNoTracking()
-            .Where(endpoint => endpoint.IsPinned && (tenantId == null || endpoint.TenantId == tenantId)).Select(endpoint => new { endpoint.TenantId, endpoint.Name })
-            .ToListAsync(cancellationToken);
-        await _turn.WaitAsync(cancellationToken);
-        try
+        var endpoints = scope.ServiceProvider.GetRequiredService<PlatformDb>().Endpoints().IgnoreQueryFilters().AsNoTracking().Where(endpoint => endpoint.IsPinned);
+        foreach (var pin in await LetGoAsync(endpoints, tenantId, cancellationToken))
         {
-            foreach (var gone in _held.Keys.Where(held => tenantId is null || held.TenantId == tenantId).Except(pinned.Select(pin => (pin.TenantId, Endpoint: pin.Name))).ToList())
-                Release_NeedsTurn(gone.TenantId, gone.Endpoint);
-            foreach (var pin in pinned)
+            try
             {
-                try
-                {
-                    if (await Hold_NeedsTurnAsync(pin.TenantId, pin.Name, cancellationToken) is { } problem)
-                        Log.NotHeld(_logger, pin.Name, pin.TenantId, problem.Detail);
-                }
-                catch (ModelLoadException failure)
-                {
-                    // A damaged blob: the others are to be held all the same.
-                    Log.NotHeld(_logger, pin.Name, pin.TenantId, failure.Reason);
-                }
+                var problem = await HoldAsync(
+                    pin.TenantId, pin.Endpoint, isUrgent: false, () => endpoints.AnyAsync(endpoint => endpoint.TenantId == pin.TenantId && endpoint.Name == pin.Endpoint, cancellationToken),
+                    static () => Task.CompletedTask, cancellationToken);
+                if (problem is not null) Log.NotHeld(_logger, pin.Endpoint, pin.TenantId, problem.Detail);
             }
-        }
-        finally
-        {
-            _turn.Release();
+            catch (ModelLoadException failure)
+            {
+                // A damaged blob: the others are to be held all the same.
+                Log.NotHeld(_logger, pin.Endpoint, pin.TenantId, failure.Reason);
+            }
         }
     }
 
@@ -104,12 +87,16 @@ internal sealed partial class PinnedModels : BackgroundService
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         var due = _clock.GetTimestamp();
+        Task<string>? next = null;
         while (!stoppingToken.IsCancellationRequested)
         {
             string? tenantId = null;
             try
             {
-                tenantId = await _changed.Reader.ReadAsync(stoppingToken).AsTask().WaitAsync(Again, _clock, stoppingToken);
+                // Kept when the time is over: one that nobody awaits any more would swallow a change.
+                next ??= _changed.Reader.ReadAsync(stoppingToken).AsTask();
+                tenantId = await next.WaitAsync(Again, _clock, stoppingToken);
+                next = null;
             }
             catch (TimeoutException)
             {
@@ -135,32 +122,61 @@ internal sealed partial class PinnedModels : BackgroundService
         }
     }
 
-    private async Task<Problem?> Hold_NeedsTurnAsync(string tenantId, string endpoint, CancellationToken cancellationToken)
+    // Looked for in the turn: a pin that was saved meanwhile is not let go.
+    private async Task<List<(string TenantId, string Endpoint)>> LetGoAsync(IQueryable<Endpoint> endpoints, string? tenantId, CancellationToken cancellationToken)
     {
-        var route = await _routes.FindAsync(tenantId, endpoint, null, cancellationToken);
-        if (route is null)
-        {
-            Release_NeedsTurn(tenantId, endpoint);
-            return null;
-        }
+        await _turn.WaitAsync(cancellationToken);
         try
         {
-            using var lease = await _models.GetForPinAsync(route, cancellationToken);
-            if (_models.TryPin(lease, endpoint) is { } full) return full;
+            var pinned = (await endpoints.Where(endpoint => tenantId == null || endpoint.TenantId == tenantId)
+                .Select(endpoint => new { endpoint.TenantId, endpoint.Name }).ToListAsync(cancellationToken)).ConvertAll(pin => (pin.TenantId, Endpoint: pin.Name));
+            foreach (var gone in _held.Keys.Where(held => tenantId is null || held.TenantId == tenantId).Except(pinned).ToList()) Release_NeedsTurn(gone.TenantId, gone.Endpoint);
+            return pinned;
         }
-        catch (ModelCacheFullException full)
+        finally
         {
-            return _models.Explain(full, tenantId) ?? DeploymentProblems.NoRoomToPin(route.Endpoint);
+            _turn.Release();
         }
-        catch (ModelLoadException failure) when (_models.Explain(failure, route) is { } problem)
-        {
-            return problem;
-        }
+    }
 
-        // The new version is held before the old one is let go.
-        if (_held.TryGetValue((tenantId, endpoint), out var former) && former != route.ServingDigest) Release_NeedsTurn(tenantId, endpoint);
-        _held[(tenantId, endpoint)] = route.ServingDigest;
-        return null;
+    // The model is loaded outside of the turn: a load that takes long, or waits behind others, holds up nobody else's pins.
+    private async Task<Problem?> HoldAsync(
+        string tenantId, string endpoint, bool isUrgent, Func<Task<bool>> isWanted, Func<Task> save, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var route = await _routes.FindAsync(tenantId, endpoint, null, cancellationToken);
+            try
+            {
+                using ModelLease? lease = route is null ? null : await _models.GetForPinAsync(route, isUrgent, cancellationToken);
+                await _turn.WaitAsync(cancellationToken);
+                try
+                {
+                    // Unpinned meanwhile, or the alias moved.
+                    if (!await isWanted()) return null;
+                    if ((await _routes.FindAsync(tenantId, endpoint, null, cancellationToken))?.ServingDigest != route?.ServingDigest) continue;
+                    if (lease is { } loaded && _models.TryPin(loaded, endpoint) is { } full) return full;
+                    await save();
+
+                    // The new version is held before the old one is let go.
+                    if (_held.TryGetValue((tenantId, endpoint), out var former) && former != route?.ServingDigest) Release_NeedsTurn(tenantId, endpoint);
+                    if (route is not null) _held[(tenantId, endpoint)] = route.ServingDigest;
+                    return null;
+                }
+                finally
+                {
+                    _turn.Release();
+                }
+            }
+            catch (ModelCacheFullException full)
+            {
+                return _models.Explain(full, tenantId) ?? DeploymentProblems.NoRoomToPin(endpoint);
+            }
+            catch (ModelLoadException failure) when (route is not null && _models.Explain(failure, route) is { } problem)
+            {
+                return problem;
+            }
+        }
     }
 
     private void Release_NeedsTurn(string tenantId, string endpoint)

@@ -51,9 +51,10 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
             ? ValueTask.FromResult(lease)
             : LoadForRequestAsync(route, cancellationToken);
 
-    /// <summary>The same for the platform's own sake: requests come first.</summary>
-    public ValueTask<ModelLease> GetForPinAsync(Route route, CancellationToken cancellationToken) =>
-        LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent: false, cancellationToken);
+    /// <summary>The same for a pin. When nobody waits for it, requests come first.</summary>
+    /// <param name="isUrgent">Somebody waits for it.</param>
+    public ValueTask<ModelLease> GetForPinAsync(Route route, bool isUrgent, CancellationToken cancellationToken) =>
+        LoadAsync(route.TenantId, route.ServingDigest, route.Signature, isUrgent, cancellationToken);
 
     /// <summary>Leases the version that a route leads to if it is in memory.</summary>
     public bool TryGet(Route route, out ModelLease lease) => _cache.TryGet(new ModelKey(route.TenantId, route.ServingDigest), out lease);
@@ -92,16 +93,19 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     public void Forget(string tenantId) => _cache.RemoveAll(tenantId);
 
     /// <summary>The refusal, when it is the tenant's own limit that left no room; null when the memory is full altogether.</summary>
-    public Problem? Explain(ModelCacheFullException full, string tenantId)
+    public Problem? Explain(ModelCacheFullException full, string tenantId) => full.Limit switch
+    {
+        ModelCacheLimit.TenantBytes => LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)),
+        ModelCacheLimit.TenantLoadsWaiting => LimitProblems.TooManyWaitingModelLoads(_limits.Of(tenantId)),
+        ModelCacheLimit.TenantLoadRate => LimitProblems.TooManyModelLoads(_limits.Of(tenantId), full.RetryAfter),
+        _ => null,
+    };
+
+    /// <summary>The same for a prediction, which counts as refused.</summary>
+    public Problem? ExplainRefusal(ModelCacheFullException full, string tenantId)
     {
         _usage.CountRefusal(tenantId);
-        return full.Limit switch
-        {
-            ModelCacheLimit.TenantBytes => LimitProblems.ModelCacheShareFull(_limits.Of(tenantId)),
-            ModelCacheLimit.TenantLoadsWaiting => LimitProblems.TooManyWaitingModelLoads(_limits.Of(tenantId)),
-            ModelCacheLimit.TenantLoadRate => LimitProblems.TooManyModelLoads(_limits.Of(tenantId), full.RetryAfter),
-            _ => null,
-        };
+        return Explain(full, tenantId);
     }
 
     /// <summary>Keeps a leased version in memory whatever others need; a problem when pinned models may take no more.</summary>

@@ -29,35 +29,26 @@ internal sealed partial class UsageRecorder(
         """;
 
     private readonly SemaphoreSlim _oneAtATime = new(1);
+    private readonly Dictionary<(string Day, string TenantId), UsageAmounts> _unwritten = [];
     private string _day = DayOf(clock.GetUtcNow().UtcDateTime);
 
     /// <summary>A day as it is stored and told.</summary>
     public static string DayOf(DateTime utc) => utc.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
-    /// <summary>Writes what was counted since the last time. What cannot be written is counted again.</summary>
+    /// <summary>Writes what was counted since the last time. What cannot be written is kept with its day for the next time.</summary>
     public async Task FlushAsync(CancellationToken cancellationToken)
     {
         await _oneAtATime.WaitAsync(cancellationToken);
         try
         {
-            var taken = counters.Take();
-
             // It was counted on the day on which the interval began; intervals end at midnight.
             var day = _day;
+            foreach (var (tenantId, amounts) in counters.Take()) _unwritten[(day, tenantId)] = _unwritten.GetValueOrDefault((day, tenantId)) + amounts;
             _day = DayOf(clock.GetUtcNow().UtcDateTime);
-            var written = 0;
-            try
+            foreach (var some in _unwritten.ToList().Chunk(TenantsPerTransaction))
             {
-                while (written < taken.Count)
-                {
-                    var some = taken.Skip(written).Take(TenantsPerTransaction).ToList();
-                    await WriteAsync(day, some, cancellationToken);
-                    written += some.Count;
-                }
-            }
-            finally
-            {
-                for (; written < taken.Count; written++) counters.Add(taken[written].TenantId, taken[written].Amounts);
+                await WriteAsync(some, cancellationToken);
+                foreach (var (key, _) in some) _unwritten.Remove(key);
             }
             if (day != _day) await SweepAsync(cancellationToken);
         }
@@ -107,7 +98,7 @@ internal sealed partial class UsageRecorder(
         return period < midnight ? period : midnight;
     }
 
-    private async Task WriteAsync(string day, IReadOnlyList<(string TenantId, UsageAmounts Amounts)> usages, CancellationToken cancellationToken)
+    private async Task WriteAsync(IReadOnlyList<KeyValuePair<(string Day, string TenantId), UsageAmounts>> usages, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
@@ -122,7 +113,7 @@ internal sealed partial class UsageRecorder(
             command.Parameters.Add(parameter);
             return parameter;
         }).ToArray();
-        foreach (var (tenantId, amounts) in usages)
+        foreach (var ((day, tenantId), amounts) in usages)
         {
             object[] row =
             [

@@ -61,7 +61,7 @@ internal static class Predict
         }
         catch (ModelCacheFullException full)
         {
-            return models.Explain(full, route.TenantId) ?? PredictionProblems.NoRoom();
+            return models.ExplainRefusal(full, route.TenantId) ?? PredictionProblems.NoRoom();
         }
         catch (ModelLoadException failure)
         {

@@ -4,10 +4,12 @@ using System.Text;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform;
+using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Tests.Tenancy;
 using Atoll.Tests.Prediction;
 using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 using Route = Atoll.Deployments.Route;
@@ -48,6 +50,31 @@ public sealed class PinEndpointTests
         Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync("/api/v1/endpoints/leads/pin", Token)).StatusCode);
         Assert.False(models.IsPinned(id, second.ServingDigest));
         Assert.False((await client.GetFromJsonAsync("/api/v1/endpoints/leads", AtollJson.Default.EndpointResponse, Token))!.Pinned);
+    }
+
+    [Fact]
+    public async Task A_pin_that_is_being_saved_is_not_let_go_by_a_pass()
+    {
+        await using var server = new TestServer();
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        var id = tenant.Tenant.Id;
+        await PredictionServer.RegisterAsync(server, id, "leads", PredictionModels.Constant(1));
+        var pins = server.Server.Services.GetRequiredService<PinnedModels>();
+        var digest = (await RouteAsync(server, id, "leads")).ServingDigest;
+        Task? pass = null;
+        Assert.Null(await pins.PinAsync(id, "leads", async () =>
+        {
+            // Begins when nothing is saved yet, and has to wait until it is.
+            pass = pins.HoldAllAsync(id, Token);
+            using var other = await client.PutAsync("/api/v1/endpoints/absent/pin", null, Token);
+            Assert.False(pass.IsCompleted);
+            await using var scope = server.Server.Services.CreateAsyncScope();
+            scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(id);
+            await scope.ServiceProvider.GetRequiredService<PlatformDb>().Endpoints().ExecuteUpdateAsync(set => set.SetProperty(endpoint => endpoint.IsPinned, true), Token);
+        }, Token));
+        await pass!;
+        Assert.True(server.Server.Services.GetRequiredService<ServedModels>().IsPinned(id, digest));
     }
 
     [Theory]

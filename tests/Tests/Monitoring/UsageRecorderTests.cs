@@ -69,6 +69,19 @@ public sealed class UsageRecorderTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_could_not_be_written_before_midnight_keeps_its_day()
+    {
+        Count("ten_a", 1);
+        _isBroken = true;
+        _clock.Advance(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<IOException>(() => _recorder.FlushAsync(default));
+        Count("ten_a", 2);
+        _isBroken = false;
+        await _recorder.FlushAsync(default);
+        Assert.Equal(["ten_a 2030-01-31 1", "ten_a 2030-02-01 2"], await ReadAsync());
+    }
+
+    [Fact]
     public async Task A_tenant_that_is_gone_leaves_no_row_and_holds_up_nobody()
     {
         Count("ten_gone", 1);

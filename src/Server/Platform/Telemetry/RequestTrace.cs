@@ -16,12 +16,16 @@ internal static class RequestTrace
     /// <summary>The id as 32 hexadecimal digits: that of the caller's <c>traceparent</c>, or a new one.</summary>
     public static string IdOf(HttpContext context)
     {
-        if (context.Features.Get<TraceId>() is { } known) return known.Text;
-        var id = new TraceId(Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity
-            ? activity.TraceId.ToHexString()
-            : OfCaller(context.Request.Headers.TraceParent) ?? ActivityTraceId.CreateRandom().ToHexString());
-        context.Features.Set(id);
-        return id.Text;
+        // The messages of one stream are answered by several threads.
+        lock (context)
+        {
+            if (context.Features.Get<TraceId>() is { } known) return known.Text;
+            var id = new TraceId(Activity.Current is { IdFormat: ActivityIdFormat.W3C } activity
+                ? activity.TraceId.ToHexString()
+                : OfCaller(context.Request.Headers.TraceParent) ?? ActivityTraceId.CreateRandom().ToHexString());
+            context.Features.Set(id);
+            return id.Text;
+        }
     }
 
     /// <summary>Tells the id to callers that sent one, and to those whose request is traced.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.Options;
 using OpenTelemetry;
@@ -74,14 +75,17 @@ internal sealed class TelemetryExport(IOptions<TelemetryOptions> options, TimePr
     }
 
     /// <summary>Chooses requests by itself, whatever their callers say; what belongs to a chosen request is chosen, too.</summary>
-    private sealed class OwnChoiceSampler(Sampler share) : Sampler
+    internal sealed class OwnChoiceSampler(Sampler share) : Sampler
     {
         public override SamplingResult ShouldSample(in SamplingParameters samplingParameters)
         {
             var parent = samplingParameters.ParentContext;
-            return parent is { IsRemote: false } && parent.TraceId != default
-                ? new SamplingResult((parent.TraceFlags & System.Diagnostics.ActivityTraceFlags.Recorded) != 0)
-                : share.ShouldSample(samplingParameters);
+            if (parent.TraceId == default) return share.ShouldSample(samplingParameters);
+            if (!parent.IsRemote) return new SamplingResult((parent.TraceFlags & ActivityTraceFlags.Recorded) != 0);
+
+            // The share goes by the id, and callers make theirs as they like.
+            return share.ShouldSample(new SamplingParameters(
+                default, ActivityTraceId.CreateRandom(), samplingParameters.Name, samplingParameters.Kind, samplingParameters.Tags, samplingParameters.Links));
         }
     }
 }

@@ -9,7 +9,11 @@ namespace Atoll.Platform.Telemetry;
 /// <param name="ExecutionTicks">How long they held a place to run, in ticks of <see cref="TimeSpan"/>.</param>
 /// <param name="Refusals">Predictions that were refused because a queue or the memory was full, or they came too often or too late.</param>
 /// <param name="ModelLoads">Models that were brought into memory.</param>
-internal readonly record struct UsageAmounts(long Requests, long Samples, long ExecutionTicks, long Refusals, long ModelLoads);
+internal readonly record struct UsageAmounts(long Requests, long Samples, long ExecutionTicks, long Refusals, long ModelLoads)
+{
+    public static UsageAmounts operator +(in UsageAmounts a, in UsageAmounts b) => new(
+        a.Requests + b.Requests, a.Samples + b.Samples, a.ExecutionTicks + b.ExecutionTicks, a.Refusals + b.Refusals, a.ModelLoads + b.ModelLoads);
+}
 
 /// <summary>Counts what tenants use, until somebody takes it away to keep it. Keeps those that were active lately only.</summary>
 internal sealed class UsageCounters : ITenantMemory
@@ -25,7 +29,7 @@ internal sealed class UsageCounters : ITenantMemory
 
     public void CountModelLoad(string tenantId) => Add(tenantId, new UsageAmounts(0, 0, 0, 0, 1));
 
-    public void Add(string tenantId, UsageAmounts amounts)
+    private void Add(string tenantId, UsageAmounts amounts)
     {
         while (amounts != default)
         {

@@ -33,7 +33,7 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         }
         catch (ModelCacheFullException full)
         {
-            return (default, models.Explain(full, route.TenantId) ?? OpenInferenceProblems.NoRoom());
+            return (default, models.ExplainRefusal(full, route.TenantId) ?? OpenInferenceProblems.NoRoom());
         }
         catch (ModelLoadException failure)
         {

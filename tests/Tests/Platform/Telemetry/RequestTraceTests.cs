@@ -41,6 +41,18 @@ public sealed class RequestTraceTests : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
+    [Fact]
+    public void Threads_of_one_stream_find_one_id()
+    {
+        for (var i = 0; i < 200; i++)
+        {
+            var context = new DefaultHttpContext();
+            var ids = new ConcurrentBag<string>();
+            Parallel.For(0, 16, _ => ids.Add(RequestTrace.IdOf(context)));
+            Assert.Single(ids.Distinct());
+        }
+    }
+
     [Theory]
     [InlineData("/api/v1/models/absent")]
     [InlineData("/v2/models/absent")]

@@ -1,5 +1,7 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
+using Atoll.Platform.Telemetry;
 using Atoll.Tests.Prediction;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -8,6 +10,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using OpenTelemetry.Trace;
 
 namespace Atoll.Tests.Platform.Telemetry;
 
@@ -15,7 +18,7 @@ namespace Atoll.Tests.Platform.Telemetry;
 [Collection(AloneCollection.Name)]
 public sealed class TelemetryExportTests : IAsyncLifetime
 {
-    private const string Trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    private const string TraceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     private readonly ConcurrentQueue<(string Path, byte[] Body, string? Credential)> _received = [];
     private WebApplication _collector = null!;
@@ -52,7 +55,7 @@ public sealed class TelemetryExportTests : IAsyncLifetime
         await PredictionServer.RegisterAsync(server, tenant.Tenant.Id, "five", PredictionModels.Constant(5));
         using (var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/endpoints/five:predict"))
         {
-            request.Headers.TryAddWithoutValidation("traceparent", $"00-{Trace}-00f067aa0ba902b7-{flags}");
+            request.Headers.TryAddWithoutValidation("traceparent", $"00-{TraceId}-00f067aa0ba902b7-{flags}");
             request.Content = new StringContent("""{"rows":[{"x":1}]}""", Encoding.UTF8, "application/json");
             using var answer = await client.SendAsync(request, TestContext.Current.CancellationToken);
             answer.EnsureSuccessStatusCode();
@@ -65,11 +68,22 @@ public sealed class TelemetryExportTests : IAsyncLifetime
         foreach (var name in (string[])["nv_inference_count", "http.server.request.duration", "atoll.cache.hits", "dotnet.gc.collections"])
             Assert.Contains(metrics, received => Holds(received.Body, Encoding.UTF8.GetBytes(name)));
 
-        var ofRequest = _received.Where(received => received.Path == "/v1/traces" && Holds(received.Body, Convert.FromHexString(Trace))).ToList();
+        var ofRequest = _received.Where(received => received.Path == "/v1/traces" && Holds(received.Body, Convert.FromHexString(TraceId))).ToList();
         Assert.Equal(isTraced, ofRequest.Count > 0);
         if (!isTraced) return;
         foreach (var word in (string[])["queue", "run", "load", "POST /api/v1/endpoints/{endpoint}:predict", tenant.Tenant.Name])
             Assert.Contains(ofRequest, received => Holds(received.Body, Encoding.UTF8.GetBytes(word)));
+    }
+
+    [Theory]
+    [InlineData("00000000000000000000000000000001")]
+    [InlineData("ffffffffffffffffffffffffffffffff")]
+    public void Callers_do_not_decide_by_their_trace_id_whether_they_are_traced(string id)
+    {
+        var sampler = new TelemetryExport.OwnChoiceSampler(new TraceIdRatioBasedSampler(0.5));
+        var caller = new ActivityContext(ActivityTraceId.CreateFromString(id), ActivitySpanId.CreateRandom(), ActivityTraceFlags.Recorded, isRemote: true);
+        var chosen = Enumerable.Range(0, 1_000).Count(_ => sampler.ShouldSample(new SamplingParameters(caller, caller.TraceId, "request", ActivityKind.Server)).Decision == SamplingDecision.RecordAndSample);
+        Assert.InRange(chosen, 300, 700);
     }
 
     [Fact]
