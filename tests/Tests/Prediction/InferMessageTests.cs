@@ -37,7 +37,7 @@ public sealed class InferMessageTests : IDisposable
     [Fact]
     public void The_parser_reads_what_the_generated_one_reads()
     {
-        for (var i = 0; i < 2_000; i++)
+        for (var i = 0; i < Math.Max(2_000, ModelImports.ModelFileFuzzTests.Rounds); i++)
         {
             var request = Make(sound: true);
             var bytes = Shuffle(request);
