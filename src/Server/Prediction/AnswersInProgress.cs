@@ -6,10 +6,13 @@ namespace Atoll.Prediction;
 
 /// <summary>
 /// Counts the requests that are answered step by step. Between two steps they hold a model and its state in memory but no place to run, so they are bounded like
-/// requests that wait: as many of a tenant, and as many altogether.
+/// requests that wait: as many of a tenant, and as many altogether, of which one tenant has a quarter at most.
 /// </summary>
 internal sealed class AnswersInProgress(TenantLimitsDirectory limits, IOptions<PredictionOptions> options)
 {
+    // A tenant that lets its streams stand leaves the others room.
+    private const int TenantParts = 4;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, int> _tenants = new(StringComparer.Ordinal);
     private int _all;
@@ -27,13 +30,14 @@ internal sealed class AnswersInProgress(TenantLimitsDirectory limits, IOptions<P
     public Outcome<IDisposable> Begin(string tenantId)
     {
         var most = limits.Of(tenantId);
+        var all = Math.Max(1, options.Value.WaitingMax);
         lock (_lock)
         {
             _tenants.TryGetValue(tenantId, out var own);
 
             // One at a time is no crowd.
             if (own >= Math.Max(1, most.WaitingPredictionsMax)) return LimitProblems.TooManyWaitingPredictions(most);
-            if (_all >= Math.Max(1, options.Value.WaitingMax)) return PredictionProblems.Busy();
+            if (_all >= all || own >= Math.Max(1, all / TenantParts)) return PredictionProblems.Busy();
             _tenants[tenantId] = own + 1;
             _all++;
         }

@@ -115,6 +115,48 @@ public sealed class GenerateTests(PredictionServer server) : IClassFixture<Predi
     }
 
     [Fact]
+    public async Task States_grow_to_what_a_request_may_send_and_no_further()
+    {
+        await server.RegisterAsync("doubling", PredictionModels.Doubling());
+        using var answer = await PostAsync("doubling/generate_stream", """{"from":1}""");
+        var events = await EventsAsync(answer);
+        Assert.Equal("the states of model 'doubling' have 2097152 bytes after step 19, more than the 2000000 of Atoll:RequestBytesMax", (string?)events[^1]["error"]);
+        Assert.Equal(20, events.Count);
+    }
+
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("generate_stream")]
+    public async Task A_client_that_does_not_read_holds_no_model(string route)
+    {
+        var name = $"unread-{route.Length}";
+        await server.RegisterAsync(name, PredictionModels.Spreading());
+        var values = string.Join(',', Enumerable.Repeat("0.12345678", 1_000));
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/v2/models/{name}/{route}") { Content = new StringContent($$"""{"x":[{{values}}]}""") };
+        using var answer = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        await server.IsFreedAsync(name);
+    }
+
+    [Fact]
+    public async Task A_tenant_has_a_quarter_of_the_places_between_steps()
+    {
+        await using var small = new TestServer { Settings = ["--Prediction:WaitingMax=8"] };
+        await small.InitializeAsync();
+        var (one, _) = await small.CreateTenantAsync();
+        var (other, _) = await small.CreateTenantAsync();
+        var inProgress = small.Server.Services.GetRequiredService<AnswersInProgress>();
+        var (first, _) = inProgress.Begin(one.Tenant.Id);
+        var (second, _) = inProgress.Begin(one.Tenant.Id);
+        var (third, full) = inProgress.Begin(one.Tenant.Id);
+        Assert.Equal((null, 503), (third, full!.Status));
+        var (others, _) = inProgress.Begin(other.Tenant.Id);
+        Assert.NotNull(others);
+        foreach (var place in (IDisposable[])[first!, second!, others]) place.Dispose();
+        Assert.Equal(0, inProgress.Count);
+    }
+
+    [Fact]
     public async Task A_stream_ends_with_the_credential_that_opened_it()
     {
         await server.RegisterAsync("revoked", PredictionModels.Counter(limit: float.MaxValue));

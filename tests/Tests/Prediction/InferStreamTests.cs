@@ -112,6 +112,38 @@ public sealed class InferStreamTests(PredictionServer server) : IClassFixture<Pr
     }
 
     [Fact]
+    public async Task A_client_that_does_not_read_holds_no_model()
+    {
+        await server.RegisterAsync("grpc-unread", PredictionModels.Spreading());
+        using var stream = _client.Open(Service + "ModelStreamInfer");
+        await stream.WriteAsync(new ModelInferRequest
+        {
+            ModelName = "grpc-unread", Id = "a", Inputs = { new InputTensor { Name = "x", Datatype = "FP32", Shape = { 1_000, 1 } } }, RawInputContents = { ByteString.CopyFrom(new byte[4_000]) },
+        });
+        var services = server.Server.Server.Services;
+        var route = (await services.GetRequiredService<Atoll.Deployments.RouteTable>().FindAsync(server.TenantId, "grpc-unread", null, TestContext.Current.CancellationToken))!;
+        using (var lease = await services.GetRequiredService<Atoll.Deployments.ServedModels>().GetAsync(route, TestContext.Current.CancellationToken))
+            while (lease.Session.Statistics[Atoll.Serving.Onnx.RunStatistics.Step.ComputeInfer].Count == 0) await Task.Delay(10, TestContext.Current.CancellationToken);
+        await server.IsFreedAsync("grpc-unread");
+    }
+
+    [Fact]
+    public async Task A_damaged_model_is_an_answer_and_the_stream_goes_on()
+    {
+        await server.RegisterAsync("grpc-damaged", PredictionModels.Constant(4711));
+        var services = server.Server.Server.Services;
+        var route = (await services.GetRequiredService<Atoll.Deployments.RouteTable>().FindAsync(server.TenantId, "grpc-damaged", null, TestContext.Current.CancellationToken))!;
+        services.GetRequiredService<Atoll.Deployments.ServedModels>().Unload(server.TenantId, route.ServingDigest);
+        foreach (var blob in Directory.EnumerateFiles(Path.Combine(server.Server.DataPath, "blobs", server.TenantId), $"*{route.ServingDigest[^20..]}*", SearchOption.AllDirectories))
+            await File.WriteAllTextAsync(blob, "not what was stored", TestContext.Current.CancellationToken);
+        using var stream = _client.Open(Service + "ModelStreamInfer");
+        await stream.WriteAsync(new ModelInferRequest { ModelName = "grpc-damaged", Id = "a" });
+        await stream.WriteAsync(Price("b", 3));
+        Assert.StartsWith("a ! What the server stored for this is damaged or lost.", await NextAsync(stream), StringComparison.Ordinal);
+        Assert.StartsWith("b ", await NextAsync(stream), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_deadline_ends_all_steps()
     {
         await server.RegisterAsync("grpc-timed", PredictionModels.Counter(limit: float.MaxValue));

@@ -201,6 +201,30 @@ internal static class PredictionModels
         });
     }
 
+    /// <summary>A model of 25 steps whose state has twice the rows after each.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Doubling()
+    {
+        var graph = new OnnxGraphBuilder("doubling");
+        var from = graph.Input("from", TensorElementType.Float, "N", 1);
+        graph.Output("next", graph.Node("Concat", [from, from], OnnxGraphBuilder.Attribute("axis", 0L)), TensorElementType.Float, "M", 1);
+        graph.Output("number", graph.Node("ReduceMean", [from], OnnxGraphBuilder.Attribute("keepdims", 0L)), TensorElementType.Float);
+        return (graph.ToBytes(), Counter().Signature with
+        {
+            Inputs = [Spec("from", "FP32", -1, 1)],
+            Outputs = [Spec("next", "FP32", -1, 1), Spec("number", "FP32")],
+            Steps = new StepLoop { States = [new StepState { Output = "next", Input = "from" }], StepsMax = 25 },
+        });
+    }
+
+    /// <summary>Answers with 4000 times what it is sent: more than lies between a server and a client that does not read.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Spreading()
+    {
+        var graph = new OnnxGraphBuilder("spreading");
+        var x = graph.Input("x", TensorElementType.Float, "N", 1);
+        graph.Output("y", graph.Node("Expand", [x, graph.Constant("size", [1L, 4000])]), TensorElementType.Float, "N", 4000);
+        return (graph.ToBytes(), new ModelSignature { Task = TaskKinds.Tensors, SampleType = SampleTypes.Tensors, Inputs = [Spec("x", "FP32", -1, 1)], Outputs = [Spec("y", "FP32", -1, 4000)] });
+    }
+
     /// <summary>Gives back one number without dimensions.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Scalar()
     {

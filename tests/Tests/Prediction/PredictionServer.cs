@@ -86,6 +86,20 @@ public sealed class PredictionServer : IAsyncLifetime
         return version.Number;
     }
 
+    /// <summary>Unloads a model, whose session ends once nobody holds it.</summary>
+    internal async Task IsFreedAsync(string model)
+    {
+        var services = _server.Server.Services;
+        var models = services.GetRequiredService<ServedModels>();
+        var route = (await services.GetRequiredService<RouteTable>().FindAsync(TenantId, model, null, TestContext.Current.CancellationToken))!;
+        var lease = await models.GetAsync(route, TestContext.Current.CancellationToken);
+        var session = lease.Session;
+        lease.Dispose();
+        models.Unload(TenantId, route.ServingDigest);
+        for (var i = 0; i < 500 && !session.IsDisposed; i++) await Task.Delay(10, TestContext.Current.CancellationToken);
+        Assert.True(session.IsDisposed, "Somebody holds the model.");
+    }
+
     internal Task<JsonNode> PredictAsync(string endpoint, string json, string query = "") =>
         PredictAsync(endpoint, new StringContent(json, Encoding.UTF8, "application/json"), query);
 

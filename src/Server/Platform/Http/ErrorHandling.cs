@@ -30,6 +30,13 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
             context.Response.StatusCode = 499;
             return true;
         }
+        await ProblemWriter.WriteAsync(context, Explain(logger, context, exception));
+        return true;
+    }
+
+    /// <summary>Logs what the server did wrong, and says what the client is told.</summary>
+    public static Problem Explain(ILogger logger, HttpContext context, Exception exception)
+    {
         var problem = exception switch
         {
             LimitReachedException limit => limit.Problem,
@@ -57,12 +64,11 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         if (problem is null)
         {
             var trace = RequestTrace.IdOf(context);
-            var endpoint = context.Features.Get<IExceptionHandlerFeature>()?.Endpoint as RouteEndpoint;
+            var endpoint = (context.Features.Get<IExceptionHandlerFeature>()?.Endpoint ?? context.GetEndpoint()) as RouteEndpoint;
             Log.Unhandled(logger, exception, context.Request.Method, endpoint?.RoutePattern.RawText ?? "(no route)", trace);
             problem = new Problem(500, ProblemCodes.InternalError, "The server failed at this request.", $"Tell the operator the trace id {trace}.");
         }
-        await ProblemWriter.WriteAsync(context, problem);
-        return true;
+        return problem;
     }
 
     // The framework tells the parameter and its value only in the text.

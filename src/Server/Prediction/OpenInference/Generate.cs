@@ -49,7 +49,7 @@ internal static class Generate
         }
         using var read = body;
         if (full is not null) return full;
-        using var leased = lease;
+        using var leased = new Held(lease);
         using var rented = PredictionWork.Rent();
         var work = rented.Work;
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
@@ -74,6 +74,12 @@ internal static class Generate
             isBegun = true;
             if (problem is not null) WriteError(work, problem);
             if (isStream) work.Answer.Write("\n\n"u8);
+            if (answer.IsLast || problem is not null)
+            {
+                // A client that does not read holds the bytes of its answer, but neither the model nor its tensors.
+                tensors.Dispose();
+                leased.Dispose();
+            }
             await context.Response.BodyWriter.WriteAsync(work.Answer.Written, cancellationToken);
             if (problem is not null) return null;
         }
@@ -126,5 +132,18 @@ internal static class Generate
         work.Json.WriteString("error"u8, problem.Remedy is null ? problem.Detail : $"{problem.Detail} {problem.Remedy}");
         work.Json.WriteEndObject();
         work.Json.Flush();
+    }
+
+    /// <summary>A lease that may end before its block does.</summary>
+    private sealed class Held(ModelLease lease) : IDisposable
+    {
+        private bool _isEnded;
+
+        public void Dispose()
+        {
+            if (_isEnded) return;
+            _isEnded = true;
+            lease.Dispose();
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Atoll.Contracts;
+using Atoll.Platform;
 using Atoll.Platform.Http;
 using Atoll.Serving.Onnx;
 using Microsoft.Extensions.Options;
@@ -20,7 +21,8 @@ internal readonly record struct ModelAnswer(bool IsLast, Problem? Problem = null
 /// Answers are pulled: the next step begins when the receiver asks for it, after it has sent the one before. So a slow client slows its own steps, nothing piles
 /// up, and who goes away gives everything back at once. Each step takes a turn of its own in the fair queue (docs/decisions/0013-steps-take-turns.md).
 /// </remarks>
-internal sealed class ModelAnswers(InferenceRunner runner, AnswersInProgress inProgress, IOptions<PredictionOptions> options, TimeProvider clock)
+internal sealed class ModelAnswers(
+    InferenceRunner runner, AnswersInProgress inProgress, IOptions<PredictionOptions> options, IOptions<AtollOptions> server, TimeProvider clock)
 {
     /// <summary>Checks what is special about a model that answers many times, and asks for its answers where the client asked for no outputs by name.</summary>
     public static Problem? Prepare(Route route, InferTensors tensors)
@@ -85,8 +87,9 @@ internal sealed class ModelAnswers(InferenceRunner runner, AnswersInProgress inP
     }
 
     /// <summary>Makes what a step gave for the state what the next one takes.</summary>
-    private static Problem? Feed(InferTensors tensors, ReadOnlySpan<(int Input, int Output)> states, long step)
+    private Problem? Feed(InferTensors tensors, ReadOnlySpan<(int Input, int Output)> states, long step)
     {
+        var (bytes, most) = (0L, server.Value.RequestBytesMax);
         foreach (var (input, output) in states)
         {
             var state = tensors.Call.Outputs[output];
@@ -95,9 +98,20 @@ internal sealed class ModelAnswers(InferenceRunner runner, AnswersInProgress inP
                 return OpenInferenceProblems.Invalid(
                     $"the state '{tensors.Session.Outputs[output].Name}' of model '{tensors.Model}' has the shape [{string.Join(',', state.Shape)}] after step {step}, which the input '{tensors.Session.Inputs[input].Name}' cannot take");
             }
+            bytes += BytesOf(state);
         }
+
+        // A state is what the next request would send. It may grow with each step, and nobody has counted it before.
+        if (bytes > most) return OpenInferenceProblems.Invalid($"the states of model '{tensors.Model}' have {bytes} bytes after step {step}, more than the {most} of Atoll:RequestBytesMax");
         tensors.Call.Feed(states);
         return tensors.CheckComplete();
+    }
+
+    private static long BytesOf(OnnxTensor state)
+    {
+        if (state.ElementType != TensorElementType.String) return (long)state.Count * TensorElements.Size(state.ElementType);
+        using var strings = state.ReadStrings();
+        return strings.Bytes + ((long)strings.Count * sizeof(int));
     }
 
     // A graph that models share may be wider than this model, so that it would not notice.

@@ -138,17 +138,49 @@ internal sealed class InferAnswer : IDisposable
 /// <param name="RequestId">Tells the client which of its requests this is about.</param>
 internal sealed record StreamAnswer(InferAnswer? Answer, string ErrorMessage, string RequestId) : IDisposable
 {
-    public long Size() => SizeOfString(ErrorMessage) + SizeOfBytes(InnerSize());
+    private PooledBuffer? _written;
+
+    /// <summary>Writes it now, so that its tensors are not needed any more when it can be sent.</summary>
+    public void Detach()
+    {
+        var size = Size();
+        if (size > Array.MaxLength) throw GrpcFailures.AnswerTooLarge(size);
+        var written = new PooledBuffer();
+        try
+        {
+            written.GetSpan((int)size);
+            WriteTo(written);
+        }
+        catch
+        {
+            written.Dispose();
+            throw;
+        }
+        _written = written;
+        Answer?.Dispose();
+    }
+
+    public long Size() => _written?.Length ?? SizeOfString(ErrorMessage) + SizeOfBytes(InnerSize());
 
     public void WriteTo(IBufferWriter<byte> bytes)
     {
+        if (_written is not null)
+        {
+            bytes.Write(_written.Written.Span);
+            return;
+        }
         WriteString(bytes, 1, ErrorMessage);
         WriteLength(bytes, 2, InnerSize());
         if (Answer is not null) Answer.WriteTo(bytes);
         else WriteString(bytes, 3, RequestId);
     }
 
-    public void Dispose() => Answer?.Dispose();
+    public void Dispose()
+    {
+        Answer?.Dispose();
+        _written?.Dispose();
+        _written = null;
+    }
 
     private long InnerSize() => Answer?.Size() ?? SizeOfString(RequestId);
 }

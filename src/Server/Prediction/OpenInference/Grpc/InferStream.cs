@@ -69,6 +69,18 @@ internal sealed class InferStream(
     /// <summary>Takes what it needs out of a message, whose bytes are gone when the next one is read.</summary>
     private async ValueTask<Request> ReadAsync(InferMessage message)
     {
+        try
+        {
+            return await LeaseAndReadAsync(message);
+        }
+        catch (Exception failure) when (IsOfRequest(failure))
+        {
+            return new Request(message.Id) { Problem = Explain(failure) };
+        }
+    }
+
+    private async ValueTask<Request> LeaseAndReadAsync(InferMessage message)
+    {
         var tenantId = GrpcInference.TenantOf(context);
         var (route, problem) = await runner.FindAsync(tenantId, message.ModelName, GrpcInference.VersionOf(message.ModelVersion), _end.Token);
         if (route is null) return new Request(message.Id) { Problem = problem };
@@ -104,8 +116,15 @@ internal sealed class InferStream(
         {
             using (request)
             {
-                if (request.Problem is not null) await RefuseAsync(request, request.Problem, before);
-                else await AnswerAllAsync(request, before);
+                try
+                {
+                    if (request.Problem is null) await AnswerAllAsync(request, before);
+                    else await RefuseAsync(request, request.Problem, before);
+                }
+                catch (Exception failure) when (IsOfRequest(failure))
+                {
+                    await RefuseAsync(request, Explain(failure), request.Route?.Signature.Steps is null ? before : Task.CompletedTask);
+                }
             }
         }
         catch (Exception failure)
@@ -133,7 +152,6 @@ internal sealed class InferStream(
             LoggedPrediction.Keep(context.GetHttpContext(), route, request.Tensors!);
             if (!isFirst) await CheckCallerAsync();
             isFirst = false;
-            if (!hasMany) await before;
             await SendAsync(new InferAnswer { IsFinalOfStream = answer.IsLast && !(hasMany && request.EndsEmpty), KeepsTensors = true }.Begin(route.Endpoint, route.VersionText, request.Id, request.Tensors));
         }
         if (hasMany && request.EndsEmpty) await SendAsync(new InferAnswer { IsFinalOfStream = true }.Begin(route.Endpoint, route.VersionText, request.Id, null));
@@ -141,12 +159,21 @@ internal sealed class InferStream(
         async Task SendAsync(InferAnswer answer)
         {
             using var sent = new StreamAnswer(answer, "", request.Id);
+            if (!hasMany)
+            {
+                // A client that does not read holds the bytes of its answer, but neither the model nor its tensors.
+                sent.Detach();
+                request.Dispose();
+                await before;
+            }
             await this.SendAsync(sent);
         }
     }
 
     private async Task RefuseAsync(Request request, Problem problem, Task before)
     {
+        // There is nothing to send of the model any more.
+        request.Dispose();
         await before;
         if (_endsAtErrors) throw new RpcException(problem);
         await SendAsync(new StreamAnswer(null, Status.Of(problem).Detail, request.Id));
@@ -160,10 +187,25 @@ internal sealed class InferStream(
             // Not cancelled: that would reset the stream, and the client would not read how it ended. One that goes away, or reads too slowly, ends the write as well.
             await answers.WriteAsync(answer, CancellationToken.None);
         }
+        catch (Exception failure)
+        {
+            // Part of the answer may be on its way: no other can follow.
+            Fail(failure);
+            throw;
+        }
         finally
         {
             _sending.Release();
         }
+    }
+
+    // What fails one request, such as a damaged model, is no matter of the stream's others.
+    private bool IsOfRequest(Exception failure) => failure is not (OperationCanceledException or RpcException) && _failure is null;
+
+    private Problem Explain(Exception failure)
+    {
+        var http = context.GetHttpContext();
+        return ErrorHandling.Explain(http.RequestServices.GetRequiredService<ILogger<ErrorHandling>>(), http, failure);
     }
 
     private async ValueTask CheckCallerAsync()
@@ -182,6 +224,8 @@ internal sealed class InferStream(
     /// <summary>A request that was read, or what is wrong with it.</summary>
     private sealed class Request(string id) : IDisposable
     {
+        private bool _isDisposed;
+
         public string Id => id;
 
         public Problem? Problem { get; init; }
@@ -201,6 +245,9 @@ internal sealed class InferStream(
 
         public void Dispose()
         {
+            // The lease ends exactly once, mostly before the answer is sent.
+            if (_isDisposed) return;
+            _isDisposed = true;
             Tensors?.Dispose();
             if (Route is not null) Lease.Dispose();
         }
