@@ -37,6 +37,9 @@ public sealed class EchoServer : IAsyncLifetime
         builder.Services.Configure<AtollOptions>(options => options.RequestBytesMax = MessageBytesMax);
         builder.Services.AddSingleton<TimeProvider>(Clock);
         builder.Services.AddSingleton(Service);
+        var readiness = new Readiness();
+        readiness.Reach();
+        builder.Services.AddSingleton(readiness);
         builder.Services.AddExceptionHandler<ErrorHandling>();
         builder.Services.AddProblemDetails();
         builder.Services.AddGrpc();
