@@ -1,5 +1,6 @@
 using Atoll.Contracts;
 using Atoll.Platform;
+using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
@@ -18,6 +19,8 @@ internal static class PredictionModule
     {
         services.AddSettings<PredictionOptions>("Prediction");
         services.AddSingleton<PredictionRunner>();
+        services.AddSingleton<SharedMemory>();
+        services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<SharedMemory>());
         services.AddSingleton<InferenceRunner>();
         services.AddSingleton<AnswersInProgress>();
         services.AddSingleton<ModelAnswers>();
@@ -84,8 +87,18 @@ internal static class PredictionModule
         v2.MapPost("/repository/models/{model}/unload", ModelRepository.HandleUnloadAsync).WithName("unloadInferenceModel").WithSummary("Take a model out of memory; its next request loads it again.")
             .WithExample("""{"parameters":{"unload_dependents":false}}""").Needs(Permissions.ModelsWrite);
 
+        foreach (var (path, suffix) in (ReadOnlySpan<(string, string)>)[("/systemsharedmemory", "s"), ("/systemsharedmemory/region/{region}", "")])
+        {
+            v2.MapGet(path + "/status", SharedMemoryRegions.HandleStatusAsync).WithName($"describeSharedMemoryRegion{suffix}").WithSummary("Files of shared memory that are registered, where the operator allows them.")
+                .WithAnswer("""[{"name":"input","key":"/acme.input","offset":0,"byte_size":4096}]""").WithMetadata(new OptionalPart()).Needs(Permissions.Predict);
+            v2.MapPost(path + "/unregister", SharedMemoryRegions.HandleUnregisterAsync).WithName($"unregisterSharedMemoryRegion{suffix}").WithSummary("Forget a file of shared memory, or all.")
+                .Needs(Permissions.ModelsWrite);
+        }
+        v2.MapPost("/systemsharedmemory/region/{region}/register", SharedMemoryRegions.HandleRegisterAsync).WithName("registerSharedMemoryRegion").WithSummary("Let requests name tensors in a file of shared memory.")
+            .WithExample("""{"key":"/acme.input","offset":0,"byte_size":4096}""").Needs(Permissions.ModelsWrite);
+
         // What nothing above takes: other paths, and other methods. After all others, so that only these come here.
-        foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}", "/repository/{**rest}"])
+        foreach (var path in (ReadOnlySpan<string>)["", "/health/{**rest}", "/models/{**rest}", "/repository/{**rest}", "/systemsharedmemory/{**rest}"])
             v2.Map(path, OpenInferenceProblems.RefuseAsync).ForAnybody("holds no data").ExcludeFromDescription().WithOrder(1);
     }
 
@@ -105,6 +118,12 @@ internal static class PredictionModule
         grpc.Unary<ModelConfigRequest, ModelConfigResponse>("ModelConfig", (service, request, call) => service.ModelConfig(request, call)).Needs(Permissions.Predict);
         grpc.Unary<ModelStatisticsRequest, ModelStatisticsResponse>("ModelStatistics", (service, request, call) => service.ModelStatistics(request, call)).Needs(Permissions.Predict);
         grpc.Unary<RepositoryIndexRequest, RepositoryIndexResponse>("RepositoryIndex", (service, request, call) => service.RepositoryIndex(request, call)).Needs(Permissions.Predict);
+        grpc.Unary<SystemSharedMemoryStatusRequest, SystemSharedMemoryStatusResponse>("SystemSharedMemoryStatus", (service, request, call) => service.SystemSharedMemoryStatus(request, call))
+            .Needs(Permissions.Predict);
+        grpc.Unary<SystemSharedMemoryRegisterRequest, SystemSharedMemoryRegisterResponse>("SystemSharedMemoryRegister", (service, request, call) =>
+            service.SystemSharedMemoryRegister(request, call)).Needs(Permissions.ModelsWrite);
+        grpc.Unary<SystemSharedMemoryUnregisterRequest, SystemSharedMemoryUnregisterResponse>("SystemSharedMemoryUnregister", (service, request, call) =>
+            service.SystemSharedMemoryUnregister(request, call)).Needs(Permissions.ModelsWrite);
         grpc.Unary<RepositoryModelLoadRequest, RepositoryModelLoadResponse>("RepositoryModelLoad", (service, request, call) => service.RepositoryModelLoad(request, call))
             .Needs(Permissions.ModelsWrite);
         grpc.Unary<RepositoryModelUnloadRequest, RepositoryModelUnloadResponse>("RepositoryModelUnload", (service, request, call) => service.RepositoryModelUnload(request, call))

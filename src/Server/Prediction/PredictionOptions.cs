@@ -44,4 +44,7 @@ internal sealed class PredictionOptions
     /// <summary>Seconds after which a run of a model is stopped; a request of many rows has several runs.</summary>
     [Range(1, 86_400)]
     public int RunSecondsMax { get; set; } = 60;
+
+    /// <summary>Whether clients on this machine may keep tensors in files of /dev/shm that they name (system shared memory); on Linux only. Who may write there is the machine's to say.</summary>
+    public bool SharedMemory { get; set; }
 }

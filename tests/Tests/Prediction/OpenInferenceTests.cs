@@ -74,7 +74,7 @@ public sealed class OpenInferenceTests(PredictionServer server) : IClassFixture<
     [InlineData("POST", "/v2/health/live", 405, "Method Not Allowed")]
     [InlineData("DELETE", "/v2", 405, "Method Not Allowed")]
     [InlineData("GET", "/v2/nothing", 404, "Not Found")]
-    [InlineData("POST", "/v2/systemsharedmemory/status", 404, "Not Found")]
+    [InlineData("POST", "/v2/systemsharedmemory/status", 405, "Method Not Allowed")]
     [InlineData("GET", "/v2/trace/setting", 404, "Not Found")]
     [InlineData("GET", "/v2/models/churn/versions/1/nothing", 404, "Not Found")]
     [InlineData("PUT", "/v2/models/churn/nothing", 404, "Not Found")]

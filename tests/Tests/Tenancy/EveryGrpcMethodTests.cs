@@ -33,12 +33,15 @@ public sealed class EveryGrpcMethodTests : IAsyncLifetime
         ["inference.GRPCInferenceService/RepositoryIndex"] = new(new RepositoryIndexRequest(), StatusCode.OK),
         ["inference.GRPCInferenceService/RepositoryModelLoad"] = new(new RepositoryModelLoadRequest { ModelName = "victim-model" }, StatusCode.NotFound),
         ["inference.GRPCInferenceService/RepositoryModelUnload"] = new(new RepositoryModelUnloadRequest { ModelName = "victim-model" }, StatusCode.NotFound),
+        ["inference.GRPCInferenceService/SystemSharedMemoryStatus"] = new(new SystemSharedMemoryStatusRequest(), StatusCode.OK),
+        ["inference.GRPCInferenceService/SystemSharedMemoryRegister"] = new(new SystemSharedMemoryRegisterRequest { Name = "victim-region", Key = "/tenant-1.victim", ByteSize = 1 }, StatusCode.InvalidArgument),
+        ["inference.GRPCInferenceService/SystemSharedMemoryUnregister"] = new(new SystemSharedMemoryUnregisterRequest(), StatusCode.OK),
 
         // A refusal of one request is an answer of the stream, unless the client asks otherwise.
         ["inference.GRPCInferenceService/ModelStreamInfer"] = new(new ModelInferRequest { ModelName = "victim-model" }, StatusCode.NotFound),
     };
 
-    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=1000000"] };
+    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=1000000", "--Prediction:SharedMemory=true"] };
     private VictimTenant _victim = null!;
 
     public async ValueTask InitializeAsync()

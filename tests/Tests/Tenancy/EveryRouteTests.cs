@@ -128,6 +128,12 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["POST /v2/repository/models/{model}/load"] = Attack.NotFound("{}"),
         ["POST /v2/repository/models/{model}/unload"] = Attack.NotFound("{}"),
         ["GET /v2/repository/{**rest}"] = new Attack(405) { Values = { ["rest"] = "index" } },
+        ["GET /v2/systemsharedmemory/status"] = Attack.Own,
+        ["POST /v2/systemsharedmemory/unregister"] = Attack.Own,
+        ["GET /v2/systemsharedmemory/region/{region}/status"] = new Attack(404) { Values = { ["region"] = "victim-region" } },
+        ["POST /v2/systemsharedmemory/region/{region}/register"] = new Attack(400) { Values = { ["region"] = "victim-region" }, Body = """{ "key": "/tenant-1.victim", "byte_size": 1 }""" },
+        ["POST /v2/systemsharedmemory/region/{region}/unregister"] = new Attack(200) { Values = { ["region"] = "victim-region" } },
+        ["GET /v2/systemsharedmemory/{**rest}"] = new Attack(405) { Values = { ["rest"] = "unregister" } },
         ["GET /v2/models/{model}/versions/{version}"] = Attack.NotFound(),
         ["GET /v2/models/{model}/versions/{version}/ready"] = Attack.NotFound(),
         ["POST /v2/models/{model}/versions/{version}/infer"] = Attack.NotFound("""{ "inputs": [] }"""),
@@ -151,6 +157,9 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["POST /inference.GRPCInferenceService/RepositoryIndex"] = Attack.NotGrpc,
         ["POST /inference.GRPCInferenceService/RepositoryModelLoad"] = Attack.NotGrpc,
         ["POST /inference.GRPCInferenceService/RepositoryModelUnload"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/SystemSharedMemoryStatus"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/SystemSharedMemoryRegister"] = Attack.NotGrpc,
+        ["POST /inference.GRPCInferenceService/SystemSharedMemoryUnregister"] = Attack.NotGrpc,
 
         // The server itself
         ["GET /"] = Attack.Own,
@@ -160,7 +169,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /openapi/{documentName}.json"] = new Attack(200) { Values = { ["documentName"] = "v1" } },
     };
 
-    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=1000000"] };
+    private readonly TestServer _server = new() { Settings = ["--Tenancy:FailedCredentialsPerMinuteMax=1000000", "--Prediction:SharedMemory=true"] };
     private VictimTenant _victim = null!;
 
     public async ValueTask InitializeAsync()
@@ -336,7 +345,7 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
 
         public static Attack NotGrpc { get; } = new(415) { Body = "{}" };
 
-        public string? Body { get; private init; }
+        public string? Body { get; init; }
 
         public string ContentType { get; private init; } = "application/json";
 

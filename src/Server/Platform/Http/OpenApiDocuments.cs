@@ -119,7 +119,7 @@ internal static class OpenApiDocuments
         AddProblem(operation, "422", "The content cannot be used, or the Idempotency-Key was used for another request.", isRepeatable, context);
         AddProblem(operation, "429", "Too many wrong credentials came from the caller's address, or a limit of the tenant is reached.", !isOpen, context);
         AddProblem(operation, "500", "The server failed; the problem holds a trace id for the operator.", true, context);
-        AddProblem(operation, "501", "The request asks for a part of the protocol that this server does not have.", isWrite && refusal.Schema == InferenceErrorName, context);
+        AddProblem(operation, "501", "The request asks for a part of the protocol that this server does not have.", (isWrite && refusal.Schema == InferenceErrorName) || metadata.OfType<OptionalPart>().Any(), context);
         AddProblem(operation, "503", "The server cannot answer now; try again in a moment.", true, context);
         AddProblem(operation, "504", "The model took too long for these samples and was stopped.", metadata.OfType<RunsModel>().Any(), context);
     }

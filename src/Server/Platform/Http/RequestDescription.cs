@@ -8,6 +8,9 @@ internal sealed record RequestExample(string Json);
 /// <summary>Marks a route that runs a model, which may take too long.</summary>
 internal sealed record RunsModel;
 
+/// <summary>Marks a route of a part that is off until the operator allows it.</summary>
+internal sealed record OptionalPart;
+
 /// <summary>An example of the JSON that a route writes by itself, shown in the OpenAPI document.</summary>
 internal sealed record AnswerExample(string Json);
 

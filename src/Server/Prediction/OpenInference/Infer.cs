@@ -55,7 +55,7 @@ internal static class Infer
             return full;
         }
         using var leased = lease;
-        var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
+        var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels, runner.Shared.Of(route.TenantId));
         var began = clock.GetTimestamp();
         using (body)
         {

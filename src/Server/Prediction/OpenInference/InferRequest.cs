@@ -187,7 +187,7 @@ internal sealed class InferRequest(InferTensors tensors)
         // Timers reach no further than some weeks; nobody waits so long.
         microseconds is > 0 and < 1_000_000_000_000 ? TimeSpan.FromMicroseconds(microseconds) : null;
 
-    private static Problem? ReadInputParameters(ref Utf8JsonReader reader, Where where, out long? binarySize)
+    private Problem? ReadInputParameters(ref Utf8JsonReader reader, Where where, out long? binarySize, ref SharedPlace place)
     {
         binarySize = null;
         if (BeginParameters(ref reader, where) is { } wrong) return wrong;
@@ -195,7 +195,7 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             if (ReadString(ref reader) is not { } name) return NoName(where);
             reader.Read();
-            if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
+            if (name.StartsWith(SharedPlace.Prefix, StringComparison.Ordinal) && ReadPlace(ref reader, name, where, ref place) is { } shared) return shared;
             if (name == "binary_data_size")
             {
                 if (ReadWhole(ref reader, name, where, out var size) is { } bad) return bad;
@@ -206,7 +206,7 @@ internal sealed class InferRequest(InferTensors tensors)
         return null;
     }
 
-    private static Problem? ReadOutputParameters(ref Utf8JsonReader reader, Where where, out bool? isBinary, out int classes)
+    private Problem? ReadOutputParameters(ref Utf8JsonReader reader, Where where, out bool? isBinary, out int classes, ref SharedPlace place)
     {
         isBinary = null;
         classes = 0;
@@ -215,7 +215,7 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             if (ReadString(ref reader) is not { } name) return NoName(where);
             reader.Read();
-            if (name.StartsWith("shared_memory", StringComparison.Ordinal)) return NoSharedMemory(name, where);
+            if (name.StartsWith(SharedPlace.Prefix, StringComparison.Ordinal) && ReadPlace(ref reader, name, where, ref place) is { } shared) return shared;
             if (name == "classification")
             {
                 if (ReadWhole(ref reader, name, where, out var wanted) is { } bad) return bad;
@@ -257,8 +257,27 @@ internal sealed class InferRequest(InferTensors tensors)
 
     private static Problem NoName(Where where) => OpenInferenceProblems.Invalid($"'parameters' of {where} hold a name that is not valid Unicode text");
 
-    private static Problem NoSharedMemory(string parameter, Where where) =>
-        OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(parameter)}' of {where}: shared memory is not supported, send the data in the request");
+    private Problem? ReadPlace(ref Utf8JsonReader reader, string name, Where where, ref SharedPlace place)
+    {
+        if (tensors.Shared is null) return OpenInferenceProblems.NoSharedMemory(name, where.ToString());
+        Problem? wrong = null;
+        switch (name)
+        {
+            case SharedPlace.RegionName:
+                place.Region = reader.TokenType == JsonTokenType.String ? ReadString(ref reader) : null;
+                if (place.Region is null) wrong = OpenInferenceProblems.Invalid($"Unable to parse '{name}' of {where}, expected a string");
+                break;
+            case SharedPlace.ByteSizeName:
+                wrong = ReadWhole(ref reader, name, where, out var size);
+                place.ByteSize = size;
+                break;
+            case SharedPlace.OffsetName:
+                wrong = ReadWhole(ref reader, name, where, out var offset);
+                place.Offset = offset;
+                break;
+        }
+        return wrong;
+    }
 
     private Problem? ReadInputs(ref Utf8JsonReader reader)
     {
@@ -279,6 +298,7 @@ internal sealed class InferRequest(InferTensors tensors)
         string? name = null, datatype = null;
         var rank = -1;
         long? binarySize = null;
+        var place = default(SharedPlace);
         var hasData = false;
         var index = -1;
         var data = default(Utf8JsonReader);
@@ -300,7 +320,7 @@ internal sealed class InferRequest(InferTensors tensors)
             }
             else if (JsonText.Is(ref reader, "parameters"u8))
             {
-                if (ReadInputParameters(ref reader, new Where("input", position, name), out binarySize) is { } wrong) return wrong;
+                if (ReadInputParameters(ref reader, new Where("input", position, name), out binarySize, ref place) is { } wrong) return wrong;
             }
             else if (JsonText.Is(ref reader, "data"u8))
             {
@@ -328,6 +348,11 @@ internal sealed class InferRequest(InferTensors tensors)
         if (datatype is null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'datatype'");
         if (rank < 0) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has no 'shape'");
         ReadOnlySpan<long> shape = _shape.AsSpan(0, rank);
+        if (place.IsGiven)
+        {
+            if (hasData || binarySize is not null) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has data in shared memory and in the request");
+            return tensors.CheckInput(name, datatype, shape, out index, out var count) ?? tensors.Shared!.Read(place, tensors, index, count, shape);
+        }
         if (binarySize is { } size)
         {
             return hasData
@@ -375,6 +400,7 @@ internal sealed class InferRequest(InferTensors tensors)
             string? name = null;
             bool? isBinary = null;
             var classes = 0;
+            var place = default(SharedPlace);
             while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
             {
                 if (JsonText.Is(ref reader, "name"u8))
@@ -384,7 +410,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 }
                 else if (JsonText.Is(ref reader, "parameters"u8))
                 {
-                    if (ReadOutputParameters(ref reader, new Where("output", i, name), out isBinary, out classes) is { } wrong) return wrong;
+                    if (ReadOutputParameters(ref reader, new Where("output", i, name), out isBinary, out classes, ref place) is { } wrong) return wrong;
                 }
                 else
                 {
@@ -392,7 +418,7 @@ internal sealed class InferRequest(InferTensors tensors)
                 }
             }
             if (name is null) return OpenInferenceProblems.Invalid($"outputs[{i}] has no 'name'");
-            if (tensors.AskFor(name, classes) is { } problem) return problem;
+            if (tensors.AskFor(name, classes, place) is { } problem) return problem;
             _isBinary.Add(isBinary);
         }
         return null;

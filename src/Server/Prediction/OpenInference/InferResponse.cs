@@ -68,7 +68,15 @@ internal sealed class InferResponse(InferRequest request, InferTensors tensors, 
             json.WriteStartArray("shape"u8);
             foreach (var dimension in output.Shape) json.WriteNumberValue(dimension);
             json.WriteEndArray();
-            if (request.IsBinary(i))
+            if (tensors.Shared?.PlaceOf(index) is { } place)
+            {
+                json.WriteStartObject("parameters"u8);
+                json.WriteString(SharedPlace.RegionName, place.Region);
+                json.WriteNumber(SharedPlace.ByteSizeName, place.ByteSize);
+                json.WriteNumber(SharedPlace.OffsetName, place.Offset);
+                json.WriteEndObject();
+            }
+            else if (request.IsBinary(i))
             {
                 var raw = new RawOutput(output);
                 _raw.Add(raw);

@@ -29,13 +29,17 @@ internal sealed class InferTensors : IDisposable
     /// <summary>Outputs in the answer.</summary>
     public int OutputCount => _outputs.Count > 0 ? _outputs.Count : Session.Outputs.Count;
 
+    /// <summary>Those that lie in shared memory; null where that is not offered.</summary>
+    public SharedTensors? Shared { get; private set; }
+
     /// <summary>The request says by name which outputs it wants.</summary>
     public bool AsksByName => _outputs.Count > 0;
 
     /// <summary>Begins a request.</summary>
-    public InferTensors Begin(string model, OnnxSession session, IReadOnlyList<string>? labels = null)
+    public InferTensors Begin(string model, OnnxSession session, IReadOnlyList<string>? labels = null, SharedTensors? shared = null)
     {
         Model = model;
+        Shared = shared;
         Labels = labels ?? [];
         _call = OnnxCall.Rent(session);
         return this;
@@ -68,7 +72,8 @@ internal sealed class InferTensors : IDisposable
 
     /// <summary>Adds an output to those that the answer holds.</summary>
     /// <param name="classes">So many of its highest elements as texts, instead of the tensor; 0 for the tensor.</param>
-    public Problem? AskFor(string name, int classes = 0)
+    /// <param name="place">Where in shared memory it is wanted, if it is; only where that is offered.</param>
+    public Problem? AskFor(string name, int classes = 0, SharedPlace place = default)
     {
         var index = Session.IndexOfOutput(name);
         if (index < 0)
@@ -79,7 +84,7 @@ internal sealed class InferTensors : IDisposable
         if (_outputs.Contains(index)) return OpenInferenceProblems.Invalid($"output '{name}' already requested");
         _outputs.Add(index);
         _classes.Add(classes);
-        return null;
+        return place.IsGiven ? Shared!.Ask(place, index, name) : null;
     }
 
     /// <summary>The output is wanted as classes.</summary>
@@ -110,6 +115,7 @@ internal sealed class InferTensors : IDisposable
     {
         _outputs.Clear();
         _classes.Clear();
+        Shared = null;
         _call?.Dispose();
         _call = null;
     }

@@ -8,8 +8,10 @@ using Route = Atoll.Deployments.Route;
 namespace Atoll.Prediction.OpenInference;
 
 /// <summary>What every door of the Open Inference Protocol does between reading tensors and writing them.</summary>
-internal sealed class InferenceRunner(RouteTable routes, ServedModels models, PredictionRunner runner, TimeProvider clock)
+internal sealed class InferenceRunner(RouteTable routes, ServedModels models, PredictionRunner runner, SharedMemory shared, TimeProvider clock)
 {
+    public SharedMemory Shared => shared;
+
     /// <summary>The version behind a name of the protocol, or why there is none.</summary>
     /// <param name="version">Null for what the endpoint serves.</param>
     public async ValueTask<Outcome<Route>> FindAsync(string tenantId, string model, string? version, CancellationToken cancellationToken)
@@ -67,7 +69,7 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
     {
         try
         {
-            return await runner.RunAsync(tenantId, tensors.Call, timeout, cancellationToken, isBegun) ?? tensors.Classify();
+            return await runner.RunAsync(tenantId, tensors.Call, timeout, cancellationToken, isBegun) ?? tensors.Classify() ?? tensors.Shared?.Write(tensors);
         }
         catch (OnnxException failure) when (PredictionRunner.IsAboutData(failure))
         {

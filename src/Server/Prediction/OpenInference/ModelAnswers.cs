@@ -28,6 +28,10 @@ internal sealed class ModelAnswers(
     public static Problem? Prepare(Route route, InferTensors tensors)
     {
         if (route.Signature.Steps is not { } steps) return null;
+
+        // Each answer would take the place of the one before, which the client may not have read.
+        if (tensors.Shared is { HasNoOutputs: false })
+            return OpenInferenceProblems.Unsupported($"model '{tensors.Model}' answers many times, its outputs cannot be put in shared memory");
         var own = steps.States.Select(state => state.Output).Append(steps.Done).ToHashSet();
         if (!tensors.AsksByName)
         {

@@ -18,6 +18,10 @@ internal static partial class OpenInferenceProblems
 
     public static Problem Unsupported(string text) => new(501, ProblemCodes.InvalidField, text);
 
+    /// <summary>A tensor in shared memory, which this server does not offer.</summary>
+    public static Problem NoSharedMemory(string parameter, string where) => Unsupported(
+        $"parameter '{Short(parameter)}' of {where}: system shared memory is not enabled, send the data in the request; the operator allows it, on Linux, with the setting 'Prediction:SharedMemory'");
+
     public static Problem NotInJson(TensorElementType type, string where) =>
         Invalid($"sending {Datatypes.NameOf(type)} data via JSON is not supported. Please use the binary data format for {where}");
 
@@ -49,11 +53,11 @@ internal static partial class OpenInferenceProblems
     }
 
     [GeneratedRegex(
-        @"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer|config|stats|generate|generate_stream))?/?\z|^/v2/repository/(index|models/[^/]+/(load|unload))/?\z",
+        @"^/v2/?\z|^/v2/health/(live|ready)/?\z|^/v2/models/[^/]+(/versions/[^/]+)?(/(ready|infer|config|stats|generate|generate_stream))?/?\z|^/v2/repository/(index|models/[^/]+/(load|unload))/?\z|^/v2/systemsharedmemory((/region/[^/]+)?/(status|unregister)|/region/[^/]+/register)/?\z",
         RegexOptions.CultureInvariant)]
     private static partial Regex KnownPath();
 
-    [GeneratedRegex(@"/(infer|generate|generate_stream)/?\z|^/v2/repository/", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"/(infer|generate|generate_stream)/?\z|^/v2/repository/|^/v2/systemsharedmemory/(.*/)?(register|unregister)/?\z", RegexOptions.CultureInvariant)]
     private static partial Regex PostPath();
 
     private static string Short(string text) => JsonText.Shorten(text);

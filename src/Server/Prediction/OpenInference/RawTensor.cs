@@ -12,18 +12,28 @@ internal static class RawTensor
     {
         var input = tensors.Session.Inputs[index];
         if (input.Type == TensorElementType.String) return ReadStrings(raw, tensors, index, count, shape);
-        var expected = Math.BigMul(count, TensorElements.Size(input.Type), out var low) == 0 && low >= 0 ? low : long.MaxValue;
-        if (raw.Length != expected)
-            return OpenInferenceProblems.Invalid($"input byte size mismatch for input '{input.Name}' for model '{tensors.Model}'. Expected {expected}, got {raw.Length}");
-        var bytes = tensors.Allocate(index, shape).Bytes();
-        raw.CopyTo(bytes);
-
-        // Native code relies on a bool being 0 or 1.
-        if (input.Type == TensorElementType.Bool)
-        {
-            foreach (ref var one in bytes) one = one == 0 ? (byte)0 : (byte)1;
-        }
+        if (CheckSize(raw.Length, tensors, index, count) is { } wrong) return wrong;
+        var tensor = tensors.Allocate(index, shape);
+        raw.CopyTo(tensor.Bytes());
+        MakeSound(tensor);
         return null;
+    }
+
+    /// <summary>Whether so many bytes are the elements of an input that is not of strings.</summary>
+    public static Problem? CheckSize(long bytes, InferTensors tensors, int index, long count)
+    {
+        var input = tensors.Session.Inputs[index];
+        var expected = Math.BigMul(count, TensorElements.Size(input.Type), out var low) == 0 && low >= 0 ? low : long.MaxValue;
+        return bytes == expected
+            ? null
+            : OpenInferenceProblems.Invalid($"input byte size mismatch for input '{input.Name}' for model '{tensors.Model}'. Expected {expected}, got {bytes}");
+    }
+
+    /// <summary>Native code relies on a bool being 0 or 1, which bytes of a client need not be.</summary>
+    public static void MakeSound(OnnxTensor tensor)
+    {
+        if (tensor.ElementType != TensorElementType.Bool) return;
+        foreach (ref var one in tensor.Bytes()) one = one == 0 ? (byte)0 : (byte)1;
     }
 
     /// <summary>Sets an element of a new tensor of strings.</summary>

@@ -1,3 +1,4 @@
+using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Grpc;
@@ -17,7 +18,7 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
     public static Serializer<StreamAnswer> StreamAnswers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
     public ServerMetadataResponse DescribeServer() =>
-        new() { Name = options.Value.ServerName, Version = OpenInference.DescribeServer.Version, Extensions = { OpenInference.DescribeServer.Extensions } };
+        new() { Name = options.Value.ServerName, Version = OpenInference.DescribeServer.Version, Extensions = { OpenInference.DescribeServer.ExtensionsOf(runner.Shared) } };
 
     /// <summary>A model that is known and whole is ready; it is loaded when it is first asked. One that is not known is not an error here.</summary>
     public async Task<ModelReadyResponse> ModelReady(ModelReadyRequest request, ServerCallContext context) => new()
@@ -83,6 +84,26 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
             : new RepositoryModelUnloadResponse();
     }
 
+    public Task<SystemSharedMemoryStatusResponse> SystemSharedMemoryStatus(SystemSharedMemoryStatusRequest request, ServerCallContext context)
+    {
+        var (regions, problem) = runner.Shared.List(TenantOf(context), NameOf(request.Name));
+        if (regions is null) throw new RpcException(problem!);
+        var response = new SystemSharedMemoryStatusResponse();
+        foreach (var region in regions)
+            response.Regions[region.Name] = new() { Name = region.Name, Key = region.Key, Offset = region.Offset, ByteSize = region.ByteSize };
+        return Task.FromResult(response);
+    }
+
+    public Task<SystemSharedMemoryRegisterResponse> SystemSharedMemoryRegister(SystemSharedMemoryRegisterRequest request, ServerCallContext context)
+    {
+        var problem = runner.Shared.Register(Caller.Of(context.GetHttpContext()), request.Name, request.Key, request.Offset, request.ByteSize);
+        if (problem is { Code: ProblemCodes.AlreadyExists }) throw new RpcException(new Status(StatusCode.AlreadyExists, problem.Detail));
+        return problem is null ? Task.FromResult(new SystemSharedMemoryRegisterResponse()) : throw new RpcException(problem);
+    }
+
+    public Task<SystemSharedMemoryUnregisterResponse> SystemSharedMemoryUnregister(SystemSharedMemoryUnregisterRequest request, ServerCallContext context) =>
+        runner.Shared.Unregister(TenantOf(context), NameOf(request.Name)) is { } problem ? throw new RpcException(problem) : Task.FromResult(new SystemSharedMemoryUnregisterResponse());
+
     public async Task<InferAnswer> ModelInfer(InferMessage request, ServerCallContext context)
     {
         var (tenantId, cancellationToken) = (TenantOf(context), context.CancellationToken);
@@ -92,7 +113,7 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
         var (lease, full) = await runner.LeaseAsync(route, cancellationToken);
         if (full is not null) throw new RpcException(full);
         using var leased = lease;
-        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels);
+        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels, runner.Shared.Of(tenantId));
         InferAnswer? answer = null;
         try
         {
@@ -120,6 +141,8 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
     public static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;
 
     public static string? VersionOf(string version) => version.Length == 0 ? null : version;
+
+    private static string? NameOf(string name) => name.Length == 0 ? null : name;
 
     private static T Part<T>(ServerCallContext context) where T : notnull => context.GetHttpContext().RequestServices.GetRequiredService<T>();
 

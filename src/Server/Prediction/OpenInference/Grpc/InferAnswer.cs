@@ -1,7 +1,10 @@
 using System.Buffers;
 using Atoll.Platform.Grpc;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Serving.Onnx;
+using Google.Protobuf;
 using static Atoll.Platform.Grpc.ProtobufWriter;
+using InferOutputTensor = Atoll.Prediction.OpenInference.Grpc.Messages.ModelInferResponse.Types.InferOutputTensor;
 
 namespace Atoll.Prediction.OpenInference.Grpc;
 
@@ -36,7 +39,7 @@ internal sealed class InferAnswer : IDisposable
         for (var i = 0; i < tensors?.OutputCount; i++)
         {
             var index = tensors.OutputAt(i);
-            _outputs.Add(new Output(tensors.Session.Outputs[index].Name, tensors.Call.Outputs[index]));
+            _outputs.Add(new Output(tensors.Session.Outputs[index].Name, tensors.Call.Outputs[index], ParametersOf(tensors, index)));
         }
         return this;
     }
@@ -74,6 +77,17 @@ internal sealed class InferAnswer : IDisposable
         _tensors = null;
     }
 
+    /// <summary>What says where in shared memory an output is; null for one that is in the answer itself.</summary>
+    private static byte[]? ParametersOf(InferTensors tensors, int index) => tensors.Shared?.PlaceOf(index) is not { } place ? null : new InferOutputTensor
+    {
+        Parameters =
+        {
+            [SharedPlace.RegionName] = new InferParameter { StringParam = place.Region },
+            [SharedPlace.ByteSizeName] = new InferParameter { Int64Param = (long)place.ByteSize },
+            [SharedPlace.OffsetName] = new InferParameter { Int64Param = (long)place.Offset },
+        },
+    }.ToByteArray();
+
     /// <summary>One tensor of the answer.</summary>
     private readonly struct Output : IDisposable
     {
@@ -82,14 +96,18 @@ internal sealed class InferAnswer : IDisposable
         private readonly OnnxTensor _tensor;
         private readonly OnnxStrings? _strings;
         private readonly long _shapeSize;
+        private readonly byte[]? _parameters;
 
-        public Output(string name, OnnxTensor tensor)
+        /// <param name="parameters">Of an output that is not in the answer; its entry among the raw ones is empty, as clients count them.</param>
+        public Output(string name, OnnxTensor tensor, byte[]? parameters)
         {
+            _parameters = parameters;
             _name = name;
             _tensor = tensor;
             _datatype = Datatypes.NameOf(tensor.ElementType);
             foreach (var dimension in tensor.Shape) _shapeSize += SizeOfVarint((ulong)dimension);
-            DescriptionSize = SizeOfString(name) + SizeOfString(_datatype) + (_shapeSize == 0 ? 0 : SizeOfBytes(_shapeSize));
+            DescriptionSize = SizeOfString(name) + SizeOfString(_datatype) + (_shapeSize == 0 ? 0 : SizeOfBytes(_shapeSize)) + (parameters?.Length ?? 0);
+            if (parameters is not null) return;
             if (tensor.ElementType == TensorElementType.String)
             {
                 _strings = tensor.ReadStrings();
@@ -109,13 +127,14 @@ internal sealed class InferAnswer : IDisposable
         {
             WriteString(bytes, 1, _name);
             WriteString(bytes, 2, _datatype);
-            if (_shapeSize == 0) return;
-            WriteLength(bytes, 3, _shapeSize);
+            if (_shapeSize > 0) WriteLength(bytes, 3, _shapeSize);
             foreach (var dimension in _tensor.Shape) WriteVarint(bytes, (ulong)dimension);
+            bytes.Write(_parameters);
         }
 
         public void WriteRaw(IBufferWriter<byte> bytes)
         {
+            if (_parameters is not null) return;
             if (_strings is null)
             {
                 bytes.Write(_tensor.Bytes());

@@ -19,12 +19,13 @@ internal static class InferMessageTensors
             if (name.StartsWith("triton_", StringComparison.Ordinal) && name != "triton_enable_empty_final_response")
                 return OpenInferenceProblems.Invalid($"parameter '{JsonText.Shorten(name)}' uses a reserved prefix 'triton_'");
         }
+        var raw = 0;
         for (var i = 0; i < message.Inputs.Count; i++)
         {
-            if (ReadInput(message, i, tensors) is { } problem) return problem;
+            if (ReadInput(message, i, ref raw, tensors) is { } problem) return problem;
         }
-        if (message.RawInputs.Count > message.Inputs.Count)
-            return OpenInferenceProblems.Invalid($"expected {message.Inputs.Count} entries of raw_input_contents, got {message.RawInputs.Count} for model '{tensors.Model}'");
+        if (message.RawInputs.Count > raw)
+            return OpenInferenceProblems.Invalid($"expected {raw} entries of raw_input_contents, got {message.RawInputs.Count} for model '{tensors.Model}'");
         foreach (var output in message.Outputs)
         {
             if (ReadOutput(output, tensors) is { } problem) return problem;
@@ -32,13 +33,14 @@ internal static class InferMessageTensors
         return tensors.CheckComplete();
     }
 
-    private static Problem? ReadInput(InferMessage message, int position, InferTensors tensors)
+    private static Problem? ReadInput(InferMessage message, int position, ref int raw, InferTensors tensors)
     {
         string name = "", datatype = "";
         Span<long> dimensions = stackalloc long[InferTensors.RankMax];
         var rank = 0;
         var hasContents = false;
         string? unsupported = null;
+        var place = default(SharedPlace);
         var reader = new ProtobufReader(message.Inputs[position]);
         while (reader.Next())
         {
@@ -46,19 +48,25 @@ internal static class InferMessageTensors
             else if (reader.Is(2, WireType.Bytes)) datatype = reader.ReadString("FP32");
             else if (reader.Is(3, WireType.Varint)) Add((long)reader.ReadVarint(), dimensions, ref rank);
             else if (reader.Is(3, WireType.Bytes)) AddAll(reader.ReadBytes(), dimensions, ref rank);
-            else if (reader.Is(4, WireType.Bytes) && KeyOf(reader.ReadBytes()) is var key) unsupported ??= key.StartsWith("shared_memory", StringComparison.Ordinal) ? key : null;
+            else if (reader.Is(4, WireType.Bytes)) unsupported = ReadPlace(reader.ReadBytes(), tensors, ref place) ?? unsupported;
             else if (reader.Is(5, WireType.Bytes)) hasContents |= !reader.ReadBytes().IsEmpty;
             else reader.Skip();
         }
         if (rank > InferTensors.RankMax) return OpenInferenceProblems.Invalid($"input '{JsonText.Shorten(name)}' has more than {InferTensors.RankMax} dimensions");
-        if (unsupported is not null) return OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(unsupported)}' of input '{JsonText.Shorten(name)}': shared memory is not supported");
+        if (unsupported is not null) return NoPlace(unsupported, $"input '{JsonText.Shorten(name)}'", tensors);
         var shape = dimensions[..rank];
         if (tensors.CheckInput(name, datatype, shape, out var index, out var count) is { } problem) return problem;
+        if (place.IsGiven)
+        {
+            return hasContents
+                ? OpenInferenceProblems.Invalid($"input '{name}' has data in shared memory and in the request")
+                : tensors.Shared!.Read(place, tensors, index, count, shape);
+        }
         if (message.RawInputs.Count == 0) return ReadContents(message.Inputs[position], tensors, index, count, shape);
         if (hasContents)
             return OpenInferenceProblems.Invalid($"contents field must not be specified when using raw_input_contents for '{name}' for model '{tensors.Model}'");
-        return position < message.RawInputs.Count
-            ? RawTensor.Read(message.RawInputs[position], tensors, index, count, shape)
+        return raw < message.RawInputs.Count
+            ? RawTensor.Read(message.RawInputs[raw++], tensors, index, count, shape)
             : OpenInferenceProblems.Invalid($"unable to find data for input tensor '{name}' for model '{tensors.Model}' in request");
     }
 
@@ -67,6 +75,7 @@ internal static class InferMessageTensors
         var name = "";
         long classes = 0;
         string? unsupported = null;
+        var place = default(SharedPlace);
         var reader = new ProtobufReader(output);
         while (reader.Next())
         {
@@ -77,18 +86,52 @@ internal static class InferMessageTensors
             else if (reader.Is(2, WireType.Bytes) && reader.ReadBytes() is var entry && KeyOf(entry) is var key)
             {
                 if (key == "classification") classes = InferParameters.Read(entry) is { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Int64Param, Int64Param: >= 0 and var wanted } ? wanted : -1;
-                unsupported ??= key.StartsWith("shared_memory", StringComparison.Ordinal) ? key : null;
+                unsupported = ReadPlace(entry, tensors, ref place) ?? unsupported;
             }
             else
             {
                 reader.Skip();
             }
         }
-        if (unsupported is not null) return OpenInferenceProblems.Unsupported($"parameter '{JsonText.Shorten(unsupported)}' of output '{JsonText.Shorten(name)}' is not supported");
+        if (unsupported is not null) return NoPlace(unsupported, $"output '{JsonText.Shorten(name)}'", tensors);
         return classes < 0
             ? OpenInferenceProblems.Invalid($"unable to parse 'classification' of output '{JsonText.Shorten(name)}', expected an int64_param of at least 0")
-            : tensors.AskFor(name, (int)Math.Min(classes, int.MaxValue));
+            : tensors.AskFor(name, (int)Math.Min(classes, int.MaxValue), place);
     }
+
+    /// <summary>Takes a parameter of shared memory; others are let pass.</summary>
+    /// <returns>Its name when it cannot be taken.</returns>
+    private static string? ReadPlace(ReadOnlySequence<byte> entry, InferTensors tensors, ref SharedPlace place)
+    {
+        var key = KeyOf(entry);
+        if (!key.StartsWith(SharedPlace.Prefix, StringComparison.Ordinal)) return null;
+        if (tensors.Shared is null) return key;
+        var value = InferParameters.Read(entry);
+        ulong? number = value switch
+        {
+            { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Int64Param, Int64Param: >= 0 } => (ulong)value.Int64Param,
+            { ParameterChoiceCase: InferParameter.ParameterChoiceOneofCase.Uint64Param } => value.Uint64Param,
+            _ => null,
+        };
+        switch (key)
+        {
+            case SharedPlace.RegionName:
+                place.Region = value.ParameterChoiceCase == InferParameter.ParameterChoiceOneofCase.StringParam ? value.StringParam : null;
+                return place.Region is null ? key : null;
+            case SharedPlace.ByteSizeName:
+                place.ByteSize = number;
+                return number is null ? key : null;
+            case SharedPlace.OffsetName:
+                place.Offset = number;
+                return number is null ? key : null;
+            default:
+                return null;
+        }
+    }
+
+    private static Problem NoPlace(string parameter, string where, InferTensors tensors) => tensors.Shared is null
+        ? OpenInferenceProblems.NoSharedMemory(parameter, where)
+        : OpenInferenceProblems.Invalid($"unable to parse '{JsonText.Shorten(parameter)}' of {where}, expected {(parameter == SharedPlace.RegionName ? "a string_param" : "an int64_param of at least 0")}");
 
     /// <summary>The key of an entry of parameters. The value is walked over, so that a malformed one does not pass.</summary>
     public static string KeyOf(ReadOnlySequence<byte> entry)

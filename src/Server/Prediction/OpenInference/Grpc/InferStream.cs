@@ -86,7 +86,7 @@ internal sealed class InferStream(
         if (route is null) return new Request(message.Id) { Problem = problem };
         var (lease, full) = await runner.LeaseAsync(route, _end.Token);
         if (full is not null) return new Request(message.Id) { Problem = full };
-        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels);
+        var tensors = new InferTensors().Begin(route.Endpoint, lease.Session, route.Signature.Labels, runner.Shared.Of(tenantId));
         try
         {
             problem = InferMessageTensors.Read(message, tensors) ?? ModelAnswers.Prepare(route, tensors);
