@@ -81,6 +81,7 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
         var plan = SamplePlan.Of(route);
         object Make(Type type) => type switch
         {
+            _ when type == typeof(Problem) => HttpProblems.InvalidField("f", "is wrong", "Mend it."),
             _ when type == typeof(string) => "1",
             _ when type == typeof(int) => 1,
             _ when type == typeof(long) => 1L,
