@@ -17,6 +17,7 @@ using Atoll.Tenancy;
 using Atoll.Training;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Options;
 
 namespace Atoll;
 
@@ -112,14 +113,29 @@ internal sealed partial class AtollServer : IAsyncDisposable
     }
 
     /// <summary>Completes when the process is asked to stop and has stopped serving.</summary>
-    public Task WaitForShutdownAsync(CancellationToken cancellationToken) => _app.WaitForShutdownAsync(cancellationToken);
+    public Task WaitForShutdownAsync(CancellationToken cancellationToken) => StopAsync(() => _app.WaitForShutdownAsync(cancellationToken));
 
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync();
+        await StopAsync(() => _app.StopAsync());
         await _app.DisposeAsync();
         Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
         _folder.Dispose();
+    }
+
+    // What does not end in time is left behind: that is worth a line, and no reason to fail.
+    private async Task StopAsync(Func<Task> stop)
+    {
+        try
+        {
+            await stop();
+        }
+        catch (OperationCanceledException)
+        {
+            var running = Services.GetServices<IHostedService>().OfType<BackgroundService>().Where(service => service.ExecuteTask is { IsCompleted: false });
+            var names = string.Join(", ", running.Select(service => service.GetType().Name).DefaultIfEmpty("requests"));
+            Log.StoppedLate(Services.GetRequiredService<ILogger<AtollServer>>(), Services.GetRequiredService<IOptions<AtollOptions>>().Value.ShutdownSeconds, names);
+        }
     }
 
     private static void AddSettings(IConfigurationBuilder configuration, string[] arguments)
@@ -256,6 +272,9 @@ internal sealed partial class AtollServer : IAsyncDisposable
     {
         [LoggerMessage(LogLevel.Warning, "{Sentence}")]
         public static partial void UnknownVariable(ILogger logger, string sentence);
+
+        [LoggerMessage(LogLevel.Warning, "Stopped after {Seconds} s without waiting any longer for: {Names}.")]
+        public static partial void StoppedLate(ILogger logger, int seconds, string names);
     }
 
     /// <summary>Whether the start is over, for the log.</summary>

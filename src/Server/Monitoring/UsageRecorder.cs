@@ -65,7 +65,12 @@ internal sealed partial class UsageRecorder(
     public Task StoppingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>The last requests have ended now.</summary>
-    public Task StoppedAsync(CancellationToken cancellationToken) => FlushAsync(cancellationToken);
+    /// <remarks>Not cancelled, and here rather than in a task: after a stop that took too long the host waits for no task any more, and what was used would be lost.</remarks>
+    public Task StoppedAsync(CancellationToken cancellationToken)
+    {
+        FlushAsync(CancellationToken.None).GetAwaiter().GetResult();
+        return Task.CompletedTask;
+    }
 
     public override void Dispose()
     {

@@ -27,7 +27,10 @@ internal sealed partial class ChildServer : IAsyncDisposable
     public static Process Begin(string data, params string[] settings)
     {
         var program = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "atoll.exe" : "atoll");
-        var start = new ProcessStartInfo(program, ["serve", "--data", data, .. settings]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] command = [program, "serve", "--data", data, .. settings];
+        // Who started the tests may ignore Ctrl-C, as a shell does for what it runs in the background, and a child inherits that.
+        if (OperatingSystem.IsLinux()) command = ["env", "--default-signal=INT", .. command];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
         return Process.Start(start) ?? throw new InvalidOperationException($"{program} does not start.");
     }
 
