@@ -4,6 +4,8 @@ using Atoll.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
 using Xunit;
 
 namespace Atoll.Tests;
@@ -11,9 +13,6 @@ namespace Atoll.Tests;
 /// <summary>The real server, in this process, on a free port and a data folder of its own.</summary>
 public sealed class TestServer : IAsyncLifetime
 {
-    // Hundreds of servers that tell what they do would bury what a test has to say; tests about logs have a provider of their own.
-    private const string Quiet = "--Logging:Console:LogLevel:Default=Warning";
-
     private readonly TestFolder _folder = new();
     private readonly DeclaredStatuses _statuses = new();
     private int _tenants;
@@ -31,7 +30,7 @@ public sealed class TestServer : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         Server = await AtollServer.StartAsync(
-            [$"--Atoll:Data={_folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", Quiet, .. Settings], Prepare, TestContext.Current.CancellationToken);
+            [$"--Atoll:Data={_folder.Path}", "--Atoll:Urls=http://127.0.0.1:0", .. Settings], Prepare, TestContext.Current.CancellationToken);
         Platform = ClientFor(Server.FirstKey!);
     }
 
@@ -49,12 +48,15 @@ public sealed class TestServer : IAsyncLifetime
     {
         var address = Server.Address;
         await Server.DisposeAsync();
-        Server = await AtollServer.StartAsync([$"--Atoll:Data={_folder.Path}", $"--Atoll:Urls={address}", Quiet, .. Settings], Prepare, TestContext.Current.CancellationToken);
+        Server = await AtollServer.StartAsync([$"--Atoll:Data={_folder.Path}", $"--Atoll:Urls={address}", .. Settings], Prepare, TestContext.Current.CancellationToken);
     }
 
     private void Prepare(WebApplicationBuilder builder)
     {
         builder.Services.AddSingleton<IStartupFilter>(_statuses);
+
+        // Hundreds of servers that tell what they do would bury what a test has to say; tests about logs have a provider of their own.
+        builder.Logging.AddFilter<ConsoleLoggerProvider>("Atoll", LogLevel.Warning);
         Configure?.Invoke(builder);
     }
 
