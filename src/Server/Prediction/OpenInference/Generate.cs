@@ -33,22 +33,9 @@ internal static class Generate
     private static async Task<Problem?> AnswerAsync(
         HttpContext context, Route route, InferenceRunner runner, ModelAnswers answers, ICallerCheck check, bool isStream, CancellationToken cancellationToken)
     {
-        // First of all: a model is not held in memory for as long as a client takes to send.
-        var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
-        if (unread is not null) return unread;
-        ModelLease lease;
-        Problem? full;
-        try
-        {
-            (lease, full) = await runner.LeaseAsync(route, cancellationToken);
-        }
-        catch
-        {
-            body.Dispose();
-            throw;
-        }
+        var (body, lease, refused) = await runner.ReadAndLeaseAsync(context, route, cancellationToken);
+        if (refused is not null) return refused;
         using var read = body;
-        if (full is not null) return full;
         using var leased = new Held(lease);
         using var rented = PredictionWork.Rent();
         var work = rented.Work;

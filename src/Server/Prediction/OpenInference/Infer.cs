@@ -1,7 +1,6 @@
 using System.Buffers;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
-using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Route = Atoll.Deployments.Route;
 
@@ -35,25 +34,8 @@ internal static class Infer
     private static async ValueTask<Problem?> AnswerAsync(
         HttpContext context, Route route, InferenceRunner runner, TimeProvider clock, PredictionWork work, CancellationToken cancellationToken)
     {
-        // First of all: a model is not held in memory for as long as a client takes to send.
-        var (body, unread) = await BodyEncoding.ReadAsync(context, cancellationToken);
-        if (unread is not null) return unread;
-        ModelLease lease;
-        Problem? full;
-        try
-        {
-            (lease, full) = await runner.LeaseAsync(route, cancellationToken);
-        }
-        catch
-        {
-            body.Dispose();
-            throw;
-        }
-        if (full is not null)
-        {
-            body.Dispose();
-            return full;
-        }
+        var (body, lease, refused) = await runner.ReadAndLeaseAsync(context, route, cancellationToken);
+        if (refused is not null) return refused;
         using var leased = lease;
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels, runner.Shared.Of(route.TenantId));
         var began = clock.GetTimestamp();

@@ -46,6 +46,26 @@ internal sealed class InferenceRunner(RouteTable routes, ServedModels models, Pr
         }
     }
 
+    /// <summary>What the doors over HTTP begin with: the whole body, then the model; the caller disposes both.</summary>
+    public async ValueTask<(BodyEncoding.RequestBytes Body, ModelLease Lease, Problem? Problem)> ReadAndLeaseAsync(HttpContext context, Route route, CancellationToken cancellationToken)
+    {
+        // In this order: a model is not held in memory for as long as a client takes to send.
+        var (body, problem) = await BodyEncoding.ReadAsync(context, cancellationToken);
+        if (problem is not null) return (default, default, problem);
+        try
+        {
+            (var lease, problem) = await LeaseAsync(route, cancellationToken);
+            if (problem is null) return (body, lease, null);
+        }
+        catch
+        {
+            body.Dispose();
+            throw;
+        }
+        body.Dispose();
+        return (default, default, problem);
+    }
+
     /// <summary>Runs the model when its turn has come; null when that went well.</summary>
     /// <param name="timeout">How long the caller waits for its turn and the run; null for as long as it takes.</param>
     /// <param name="isBegun">A further step of a request that has run before.</param>
