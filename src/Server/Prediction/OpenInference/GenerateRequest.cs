@@ -18,30 +18,15 @@ internal sealed class GenerateRequest(InferTensors tensors)
     public long? StepsMax { get; private set; }
 
     /// <summary>Reads and checks the body; null when that went well.</summary>
-    public Problem? Read(ReadOnlySequence<byte> body)
+    public Problem? Read(ReadOnlySequence<byte> body) => JsonBody.Read(body, default, root =>
     {
-        try
+        foreach (var member in root.EnumerateObject())
         {
-            using var document = JsonDocument.Parse(body);
-            var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: expected an object");
-            foreach (var member in root.EnumerateObject())
-            {
-                var problem = member.Name == "parameters" && tensors.Session.IndexOfInput(member.Name) < 0 ? ReadParameters(member.Value) : ReadMember(member.Name, member.Value);
-                if (problem is not null) return problem;
-            }
-            return tensors.CheckComplete();
+            var problem = member.Name == "parameters" && tensors.Session.IndexOfInput(member.Name) < 0 ? ReadParameters(member.Value) : ReadMember(member.Name, member.Value);
+            if (problem is not null) return problem;
         }
-        catch (JsonException failure)
-        {
-            return OpenInferenceProblems.NotJson(failure);
-        }
-        catch (InvalidOperationException)
-        {
-            // Texts are checked when they are asked for.
-            return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: a text is not valid Unicode");
-        }
-    }
+        return tensors.CheckComplete();
+    });
 
     private Problem? ReadParameters(JsonElement parameters)
     {

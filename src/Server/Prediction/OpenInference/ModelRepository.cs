@@ -14,8 +14,6 @@ namespace Atoll.Prediction.OpenInference;
 /// <summary>The protocol's model repository: which models there are, and whether they are in memory. A model that is not is loaded by its first request.</summary>
 internal static class ModelRepository
 {
-    private const int DepthMax = 8;
-
     /// <summary>Every version of every model, each of which answers.</summary>
     public static async Task HandleIndexAsync(HttpContext context, PlatformDb db, CancellationToken cancellationToken)
     {
@@ -74,15 +72,10 @@ internal static class ModelRepository
     }
 
     /// <summary>Reads what a body says, which may be empty: each member of the index's, each parameter of the others.</summary>
-    private static async Task<Problem?> ReadAsync(HttpContext context, Func<string, JsonElement, Problem?> take, CancellationToken cancellationToken)
-    {
-        var body = await RequestBody.ReadAllAsync(context.Request.BodyReader, cancellationToken);
-        try
+    private static Task<Problem?> ReadAsync(HttpContext context, Func<string, JsonElement, Problem?> take, CancellationToken cancellationToken) =>
+        JsonBody.ReadAsync(context.Request, mayBeEmpty: true, root =>
         {
-            if (body.IsEmpty) return null;
-            using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = DepthMax });
-            if (document.RootElement.ValueKind != JsonValueKind.Object) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: expected an object");
-            foreach (var member in document.RootElement.EnumerateObject())
+            foreach (var member in root.EnumerateObject())
             {
                 if (member.Name != "parameters")
                 {
@@ -94,19 +87,5 @@ internal static class ModelRepository
                     if (take(parameter.Name, parameter.Value) is { } problem) return problem;
             }
             return null;
-        }
-        catch (JsonException failure)
-        {
-            return OpenInferenceProblems.NotJson(failure);
-        }
-        catch (InvalidOperationException)
-        {
-            // Texts are checked when they are asked for.
-            return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: a text is not valid Unicode");
-        }
-        finally
-        {
-            context.Request.BodyReader.AdvanceTo(body.End);
-        }
-    }
+        }, cancellationToken);
 }

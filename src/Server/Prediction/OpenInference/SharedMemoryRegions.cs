@@ -7,8 +7,6 @@ namespace Atoll.Prediction.OpenInference;
 /// <summary>The protocol's routes of system shared memory: which regions the tenant has, and their coming and going.</summary>
 internal static class SharedMemoryRegions
 {
-    private const int DepthMax = 8;
-
     public static async Task HandleStatusAsync(HttpContext context, string? region, Caller caller, SharedMemory memory, CancellationToken cancellationToken)
     {
         var (regions, problem) = memory.List(caller.TenantId, region);
@@ -42,30 +40,12 @@ internal static class SharedMemoryRegions
     public static Task HandleUnregisterAsync(HttpContext context, string? region, Caller caller, SharedMemory memory) =>
         memory.Unregister(caller.TenantId, region) is { } problem ? ProblemWriter.WriteAsync(context, problem) : Task.CompletedTask;
 
-    private static async Task<Problem?> RegisterAsync(HttpContext context, string region, Caller caller, SharedMemory memory, CancellationToken cancellationToken)
-    {
-        var body = await RequestBody.ReadAllAsync(context.Request.BodyReader, cancellationToken);
-        try
+    private static Task<Problem?> RegisterAsync(HttpContext context, string region, Caller caller, SharedMemory memory, CancellationToken cancellationToken) =>
+        JsonBody.ReadAsync(context.Request, mayBeEmpty: false, root =>
         {
-            using var document = JsonDocument.Parse(body, new JsonDocumentOptions { MaxDepth = DepthMax });
-            if (document.RootElement is not { ValueKind: JsonValueKind.Object } root) return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: expected an object");
             if (!root.TryGetProperty("key", out var key) || key.ValueKind != JsonValueKind.String) return OpenInferenceProblems.Invalid("Unable to parse 'key', expected a string");
             return ReadWhole(root, "offset", out var offset) ?? ReadWhole(root, "byte_size", out var byteSize) ?? memory.Register(caller, region, key.GetString()!, offset, byteSize);
-        }
-        catch (JsonException failure)
-        {
-            return OpenInferenceProblems.NotJson(failure);
-        }
-        catch (InvalidOperationException)
-        {
-            // Texts are checked when they are asked for.
-            return OpenInferenceProblems.Invalid("failed to parse the request JSON buffer: a text is not valid Unicode");
-        }
-        finally
-        {
-            context.Request.BodyReader.AdvanceTo(body.End);
-        }
-    }
+        }, cancellationToken);
 
     private static Problem? ReadWhole(JsonElement root, string name, out ulong number)
     {
