@@ -130,11 +130,7 @@ internal static class LoggedPrediction
         // With quotes and a comma for each element.
         if (tensor.ElementType == TensorElementType.String) line.CheckFits(tensor.TextBytes() + (3L * tensor.Count));
         json.WriteStartObject();
-        json.WriteString("name"u8, name);
-        json.WriteString("datatype"u8, Datatypes.NameOf(tensor.ElementType));
-        json.WriteStartArray("shape"u8);
-        foreach (var dimension in tensor.Shape) json.WriteNumberValue(dimension);
-        json.WriteEndArray();
+        TensorData.WriteHead(json, name, tensor);
 
         // Half precision, NaN and infinity have no form in JSON, which is found out on the way.
         var data = new LogLine();

@@ -63,11 +63,7 @@ internal sealed class InferResponse(InferRequest request, InferTensors tensors, 
             var name = tensors.Session.Outputs[index].Name;
             var output = tensors.Call.Outputs[index];
             json.WriteStartObject();
-            json.WriteString("name"u8, name);
-            json.WriteString("datatype"u8, Datatypes.NameOf(output.ElementType));
-            json.WriteStartArray("shape"u8);
-            foreach (var dimension in output.Shape) json.WriteNumberValue(dimension);
-            json.WriteEndArray();
+            TensorData.WriteHead(json, name, output);
             if (tensors.Shared?.PlaceOf(index) is { } place)
             {
                 json.WriteStartObject("parameters"u8);

@@ -26,6 +26,16 @@ internal static class TensorData
         var type => OpenInferenceProblems.NotInJson(type, $"input '{input}'"),
     };
 
+    /// <summary>Writes what stands in front of the elements.</summary>
+    public static void WriteHead(Utf8JsonWriter writer, string name, OnnxTensor tensor)
+    {
+        writer.WriteString("name"u8, name);
+        writer.WriteString("datatype"u8, Datatypes.NameOf(tensor.ElementType));
+        writer.WriteStartArray("shape"u8);
+        foreach (var dimension in tensor.Shape) writer.WriteNumberValue(dimension);
+        writer.WriteEndArray();
+    }
+
     /// <summary>Writes the elements as a flat list; false when one of them has no form in JSON.</summary>
     public static bool TryWrite(Utf8JsonWriter writer, OnnxTensor tensor) => tensor.ElementType switch
     {
