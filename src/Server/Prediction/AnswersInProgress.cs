@@ -37,7 +37,9 @@ internal sealed class AnswersInProgress(TenantLimitsDirectory limits, IOptions<P
 
             // One at a time is no crowd.
             if (own >= Math.Max(1, most.WaitingPredictionsMax)) return LimitProblems.TooManyWaitingPredictions(most);
-            if (_all >= all || own >= Math.Max(1, all / TenantParts)) return PredictionProblems.Busy();
+            var share = Math.Max(1, all / TenantParts);
+            if (own >= share) return PredictionProblems.TooManyAnswers(share);
+            if (_all >= all) return PredictionProblems.Busy();
             _tenants[tenantId] = own + 1;
             _all++;
         }

@@ -109,6 +109,11 @@ internal static class PredictionProblems
     public static Problem Busy() =>
         new(503, ProblemCodes.Busy, "Exceeds maximum queue size: too many predictions wait already.", "Try again in a moment.") { RetryAfter = TimeSpan.FromSeconds(1) };
 
+    /// <summary>The tenant itself takes what it may have of <see cref="AnswersInProgress"/>: the server may have room.</summary>
+    public static Problem TooManyAnswers(int most) => new(
+        429, ProblemCodes.LimitReached, $"The tenant has {most} requests that are answered step by step, as many as one tenant may have at a time.",
+        "Read or end some of them, or ask the operator to raise the setting 'Prediction:WaitingMax', of which one tenant has a quarter.");
+
     public static Problem TooLate() =>
         new(503, ProblemCodes.Busy, "The prediction could not begin before its timeout.", "Try again in a moment, or give it more time.") { RetryAfter = TimeSpan.FromSeconds(1) };
 

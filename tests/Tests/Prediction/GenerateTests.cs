@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
@@ -5,11 +6,14 @@ using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Security;
 using Atoll.Prediction;
 using Atoll.Prediction.OpenInference;
 using Atoll.Serving;
 using Atoll.Serving.Onnx;
 using Atoll.Tests.Tenancy;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -138,6 +142,32 @@ public sealed class GenerateTests(PredictionServer server) : IClassFixture<Predi
         await server.IsFreedAsync(name);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_bytes_of_a_request_are_given_back_before_its_answers_are_sent(bool isStream)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var services = server.Server.Server.Services;
+        var body = """{"rooms":3}"""u8.ToArray();
+
+        // The writer waits for as long as the reader holds all that it wrote.
+        var pipe = new Pipe(new PipeOptions(writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: body.Length, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        var writing = pipe.Writer.WriteAsync(body, cancellationToken).AsTask();
+        await pipe.Writer.CompleteAsync();
+        Assert.False(writing.IsCompleted);
+        using var sent = new WatchedStream(() => writing.IsCompleted);
+        var context = new DefaultHttpContext { RequestServices = services };
+        context.Features.Set<IRequestBodyPipeFeature>(new Body(pipe.Reader));
+        context.Response.Body = sent;
+        var caller = new Caller(server.TenantId, "", "", "", []);
+        var (runner, answers, check) = (services.GetRequiredService<InferenceRunner>(), services.GetRequiredService<ModelAnswers>(), services.GetRequiredService<ICallerCheck>());
+        await (isStream ? Generate.HandleStreamAsync(context, "price", null, caller, runner, answers, check, cancellationToken)
+            : Generate.HandleAsync(context, "price", null, caller, runner, answers, check, cancellationToken));
+        Assert.Equal(200, context.Response.StatusCode);
+        Assert.Equal([true], sent.Seen);
+    }
+
     [Fact]
     public async Task A_tenant_has_a_quarter_of_the_places_between_steps()
     {
@@ -149,10 +179,18 @@ public sealed class GenerateTests(PredictionServer server) : IClassFixture<Predi
         var (first, _) = inProgress.Begin(one.Tenant.Id);
         var (second, _) = inProgress.Begin(one.Tenant.Id);
         var (third, full) = inProgress.Begin(one.Tenant.Id);
-        Assert.Equal((null, 503), (third, full!.Status));
+
+        // It waits for itself, not for others.
+        Assert.Equal((null, 429, ProblemCodes.LimitReached), (third, full!.Status, full.Code));
+        Assert.StartsWith("The tenant has 2 requests that are answered step by step", full.Detail, StringComparison.Ordinal);
+        Assert.Contains("Prediction:WaitingMax", full.Remedy);
         var (others, _) = inProgress.Begin(other.Tenant.Id);
         Assert.NotNull(others);
-        foreach (var place in (IDisposable[])[first!, second!, others]) place.Dispose();
+        var more = new List<IDisposable>();
+        for (var i = 0; i < 5; i++) more.Add(inProgress.Begin($"tnt_{i}").Value!);
+        var (last, busy) = inProgress.Begin("tnt_5");
+        Assert.Equal((null, 503, ProblemCodes.Busy), (last, busy!.Status, busy.Code));
+        foreach (var place in (IDisposable[])[first!, second!, others, .. more]) place.Dispose();
         Assert.Equal(0, inProgress.Count);
     }
 
@@ -207,7 +245,7 @@ public sealed class GenerateTests(PredictionServer server) : IClassFixture<Predi
 
             // Those that have begun are bounded like those that wait.
             using var second = await client.PostAsync("/v2/models/pulled/generate_stream", new StringContent("""{"from":1,"by":1}"""), TestContext.Current.CancellationToken);
-            Assert.Equal((HttpStatusCode)503, second.StatusCode);
+            Assert.Equal(HttpStatusCode.TooManyRequests, second.StatusCode);
             Assert.Equal(1, lease.Session.Statistics[RunStatistics.Step.ComputeInfer].Count);
             Assert.True(await steps.MoveNextAsync());
             Assert.Equal(2, lease.Session.Statistics[RunStatistics.Step.ComputeInfer].Count);
@@ -254,5 +292,22 @@ public sealed class GenerateTests(PredictionServer server) : IClassFixture<Predi
         var text = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         Assert.True(answer.StatusCode == HttpStatusCode.OK, text);
         return [.. text.Split("\n\n", StringSplitOptions.RemoveEmptyEntries).Select(one => JsonNode.Parse(one["data: ".Length..])!)];
+    }
+
+    private sealed class Body(PipeReader reader) : IRequestBodyPipeFeature
+    {
+        public PipeReader Reader => reader;
+    }
+
+    /// <summary>Asks something whenever bytes come.</summary>
+    private sealed class WatchedStream(Func<bool> ask) : MemoryStream
+    {
+        public List<bool> Seen { get; } = [];
+
+        public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            Seen.Add(ask());
+            return base.WriteAsync(buffer, cancellationToken);
+        }
     }
 }

@@ -35,13 +35,17 @@ internal static class Generate
     {
         var (body, lease, refused) = await runner.ReadAndLeaseAsync(context, route, cancellationToken);
         if (refused is not null) return refused;
-        using var read = body;
         using var leased = new Held(lease);
         using var rented = PredictionWork.Rent();
         var work = rented.Work;
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         var request = new GenerateRequest(tensors);
-        if ((request.Read(body.All) ?? ModelAnswers.Prepare(route, tensors)) is { } wrong) return wrong;
+
+        // The tensors are copies: what came is not held until the last answer was sent.
+        using (body)
+        {
+            if ((request.Read(body.All) ?? ModelAnswers.Prepare(route, tensors)) is { } wrong) return wrong;
+        }
 
         var isBegun = false;
         await foreach (var answer in answers.RunAsync(route, tensors, request.StepsMax, request.Timeout, cancellationToken))

@@ -34,6 +34,7 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
         "PredictionProblems.Busy 503",
         "PredictionProblems.NoRoom 503",
         "PredictionProblems.TooLate 503",
+        "PredictionProblems.TooManyAnswers 429",
         "TenancyProblems.TooManyFailedCredentials 429",
     ];
 
