@@ -6,6 +6,7 @@ using Atoll.Deployments;
 using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Atoll.Registry;
 using Atoll.Serving.Splitting;
 using Atoll.Tenancy;
@@ -125,7 +126,7 @@ internal sealed partial class BenchServer : IAsyncDisposable
                 served.Name, await blobs.WriteAsync(tenantId, served.Onnx, CancellationToken.None), await blobs.WriteAsync(tenantId, pack.ToBytes(), CancellationToken.None), pack.GraphDigest,
                 await blobs.WriteAsync(tenantId, "{}"u8.ToArray(), CancellationToken.None), "by hand", served.Signature, new Dictionary<string, double>(),
                 new ModelLineage { Run = "run_bench", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" }),
-            db, clock, CancellationToken.None);
+            new TenantLimits(), db, clock, CancellationToken.None);
         await EnsureEndpoint.RunAsync(model, db, clock, CancellationToken.None);
         await db.SaveChangesAsync();
     }

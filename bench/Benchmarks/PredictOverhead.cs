@@ -7,6 +7,7 @@ using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
@@ -138,7 +139,7 @@ internal static class PredictOverhead
             {
                 Run = "run_bench", Dataset = "none", DatasetVersion = 1, DatasetDigest = artifact.Digest, Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any",
             }),
-            db, clock, CancellationToken.None);
+            new TenantLimits(), db, clock, CancellationToken.None);
         await EnsureEndpoint.RunAsync(model, db, clock, CancellationToken.None);
         await db.SaveChangesAsync();
         services.GetRequiredService<RegistryChanges>().Publish(tenantId, "bench");

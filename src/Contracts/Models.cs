@@ -5,7 +5,7 @@ namespace Atoll.Contracts;
 /// <summary>Names of the aliases that have a meaning of their own.</summary>
 public static class Aliases
 {
-    /// <summary>The newest version; moved by every registration.</summary>
+    /// <summary>The newest version; moved by every registration, and back by a load of what an older version is.</summary>
     public const string Latest = "latest";
 
     public const string Staging = "staging";

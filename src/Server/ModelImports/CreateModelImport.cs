@@ -7,6 +7,7 @@ using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
 using Atoll.Platform.Limits;
 using Atoll.Platform.Security;
+using Atoll.Registry;
 using Microsoft.AspNetCore.Http.HttpResults;
 
 namespace Atoll.ModelImports;
@@ -29,13 +30,14 @@ internal static class CreateModelImport
         if (!MultipartUpload.IsMultipart(parts.Request))
             return (HttpProblems.InvalidBody("it is not a multipart form.") with { Status = StatusCodes.Status415UnsupportedMediaType }).ToResult();
         if (await parts.Jobs.CheckRoomAsync(parts.Db, parts.Caller.TenantId, cancellationToken) is { } full) return full.ToResult(parts.Response);
+        if (await RegisterModelVersion.CheckRoomAsync(model, parts.Limits.Of(parts.Caller.TenantId), parts.Db, cancellationToken) is { } noRoom) return noRoom.ToResult();
         if (parts.Disk.IsTooMuch(parts.Caller.TenantId, parts.Request.ContentLength ?? 0)) return LimitProblems.DiskFull(parts.Limits.Of(parts.Caller.TenantId)).ToResult();
 
         var request = new ModelImportRequest();
         var (files, refused) = await MultipartUpload.ReadAsync(parts.Request, parts.Caller.TenantId, parts.Blobs, CheckFile, Set, cancellationToken);
         if (files is null) return refused!.ToResult();
         if (files.Count == 0) return ModelImportsProblems.FileMissing().ToResult();
-        var (import, refusal) = await parts.Queue.RunAsync(parts.Caller.TenantId, model, files[0], request, wait ?? false, cancellationToken);
+        var (import, refusal) = await parts.Queue.RunAsync(parts.Caller.TenantId, model, files[0], request, joins: false, wait ?? false, cancellationToken);
         return import?.State switch
         {
             null => refusal!.ToResult(parts.Response),

@@ -23,6 +23,9 @@ internal static class ModelImportsProblems
     public static Problem StepsInvalid() =>
         HttpProblems.InvalidField("steps", "cannot be read", """Give JSON such as {"states":[{"output":"next","input":"token"}],"done":"done"}.""");
 
+    /// <summary>Steps that do not fit a model that is there.</summary>
+    public static Problem StepsMisfit(string why) => new(400, ProblemCodes.InvalidField, why);
+
     public static Problem Refused(ModelImport import) =>
         new(422, ProblemCodes.ImportRefused, import.Error ?? "The model cannot be used.", null) { Extensions = new Dictionary<string, object?> { ["import"] = import.Id } };
 }

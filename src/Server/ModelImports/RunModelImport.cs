@@ -6,6 +6,7 @@ using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
@@ -16,7 +17,7 @@ namespace Atoll.ModelImports;
 
 /// <summary>The job that turns a model file into a version: a sandboxed process reads and tries it, and only what that process found out is believed.</summary>
 internal sealed partial class RunModelImport(
-    PlatformDb db, DataFolder folder, BlobStore blobs, IServiceScopeFactory scopes, RegistryChanges changes, ServedModels served,
+    PlatformDb db, DataFolder folder, BlobStore blobs, IServiceScopeFactory scopes, RegistryChanges changes, ServedModels served, TenantLimitsDirectory limits,
     IOptions<ModelImportsOptions> options, TimeProvider clock, ILogger<RunModelImport> logger) : IJobHandler
 {
     public const string Kind = "models.import";
@@ -161,7 +162,7 @@ internal sealed partial class RunModelImport(
                 Import = import.Id, File = import.File, FileDigest = import.FileDigest, Recipe = $"import/{found.Format}", CodeVersion = AtollVersion.Current,
                 Machine = System.Runtime.InteropServices.RuntimeInformation.RuntimeIdentifier,
             }, found.Serving.Reason);
-        var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
+        var (registered, version) = await RegisterModelVersion.RunAsync(registration, limits.Of(import.TenantId), db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);
         import.State = ImportStates.Succeeded;

@@ -18,7 +18,7 @@ internal static class ListModels
             .Select(model => new Row(
                 model,
                 db.ModelAliases().Where(alias => alias.ModelId == model.Id).ToList(),
-                db.ModelVersions().Where(version => version.ModelId == model.Id && version.Number == model.LatestVersion)
+                db.ModelVersions().Where(version => version.ModelId == model.Id && db.ModelAliases().Any(alias => alias.ModelId == model.Id && alias.Name == Aliases.Latest && alias.Version == version.Number))
                     .Select(version => version.Signature).FirstOrDefault()));
         return TypedResults.Ok(await paging.ReadAsync(rows, row => row.Model.Name, ToWire, cancellationToken));
     }

@@ -2,6 +2,8 @@ using Atoll.Contracts;
 using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Http;
+using Atoll.Platform.Limits;
 using Microsoft.EntityFrameworkCore;
 
 namespace Atoll.Registry;
@@ -14,10 +16,18 @@ internal static class RegisterModelVersion
         string Model, BlobReference Artifact, BlobReference Serving, string? GraphDigest, BlobReference Report, string Algorithm, ModelSignature Signature,
         IReadOnlyDictionary<string, double> Metrics, ModelLineage Lineage, string? OwnSessionReason = null);
 
+    /// <summary>Why the model may not have another version; null when it may. Also asked before the work is done that makes one.</summary>
+    public static async Task<Problem?> CheckRoomAsync(string model, TenantLimits limits, PlatformDb db, CancellationToken cancellationToken) =>
+        await db.ModelVersions().CountAsync(version => db.Models().Any(one => one.Id == version.ModelId && one.Name == model), cancellationToken) >= limits.VersionsMax
+            ? LimitProblems.TooManyVersions(limits, model)
+            : null;
+
     /// <summary>Adds the version to the caller's unit of work; the caller saves, then publishes the change.</summary>
+    /// <exception cref="LimitReachedException">The model has as many as it may have.</exception>
     public static async Task<(Model Model, ModelVersion Version)> RunAsync(
-        Registration registration, PlatformDb db, TimeProvider clock, CancellationToken cancellationToken)
+        Registration registration, TenantLimits limits, PlatformDb db, TimeProvider clock, CancellationToken cancellationToken)
     {
+        if (await CheckRoomAsync(registration.Model, limits, db, cancellationToken) is { } full) throw new LimitReachedException(full);
         var now = clock.GetUtcNow().UtcDateTime;
         var model = await db.Models().SingleOrDefaultAsync(m => m.Name == registration.Model, cancellationToken);
         if (model is null) db.Models().Add(model = new Model { Id = Ids.New("mdl", clock), Name = registration.Model, CreatedUtc = now });

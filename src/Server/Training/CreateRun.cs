@@ -7,6 +7,7 @@ using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Atoll.Platform.Security;
 using Atoll.Registry;
 using Microsoft.AspNetCore.Http.HttpResults;
@@ -19,7 +20,7 @@ namespace Atoll.Training;
 internal static partial class CreateRun
 {
     public static async Task<Results<Accepted<RunResponse>, ProblemHttpResult>> HandleAsync(
-        CreateRunRequest request, Caller caller, HttpResponse response, PlatformDb db, BlobStore blobs, JobQueue jobs, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
+        CreateRunRequest request, Caller caller, HttpResponse response, PlatformDb db, BlobStore blobs, JobQueue jobs, TenantLimitsDirectory limits, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<Run> logger, CancellationToken cancellationToken)
     {
         var model = request.Model ?? request.Dataset;
         var experiment = request.Experiment ?? "default";
@@ -31,6 +32,8 @@ internal static partial class CreateRun
             return HttpProblems.InvalidField("minutesMax", $"is {asked}", string.Create(
                 CultureInfo.InvariantCulture, $"Give more than 0 and at most {minutes} minutes, the operator's Training:MinutesMax.")).ToResult();
         }
+
+        if (await RegisterModelVersion.CheckRoomAsync(model, limits.Of(caller.TenantId), db, cancellationToken) is { } noRoom) return noRoom.ToResult();
 
         var dataset = await db.Datasets().AsNoTracking().SingleOrDefaultAsync(d => d.Name == request.Dataset, cancellationToken);
         if (dataset is null) return TrainingProblems.DatasetNotFound(request.Dataset).ToResult();

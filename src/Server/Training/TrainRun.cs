@@ -9,6 +9,7 @@ using Atoll.Platform;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Jobs;
+using Atoll.Platform.Limits;
 using Atoll.Registry;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
@@ -18,7 +19,7 @@ namespace Atoll.Training;
 /// <summary>The job that trains: gives a child process its order, records what it reports, and registers what it made.</summary>
 internal sealed class TrainRun(
     PlatformDb db, DataFolder folder, BlobStore blobs, IServiceScopeFactory scopes, RunSignals signals, RegistryChanges changes,
-    ServedModels served, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<RunRecorder> recorderLog) : IJobHandler
+    ServedModels served, TenantLimitsDirectory limits, IOptions<TrainingOptions> options, TimeProvider clock, ILogger<RunRecorder> recorderLog) : IJobHandler
 {
     public const string Kind = "training.run";
     public const string Lane = "training";
@@ -184,7 +185,7 @@ internal sealed class TrainRun(
             throw new JobRefusedException($"{other.Detail} {other.Remedy}");
         var registration = new RegisterModelVersion.Registration(
             run.Model, artifact, serving, result.GraphDigest, report, result.Algorithm, result.Signature, result.Report.Evaluation!.Metrics, LineageOf(run, dataset, result), result.OwnSessionReason);
-        var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, CancellationToken.None);
+        var (registered, version) = await RegisterModelVersion.RunAsync(registration, limits.Of(run.TenantId), db, clock, CancellationToken.None);
         await db.SaveChangesAsync(CancellationToken.None);
         await EnsureEndpoint.RunAsync(registered, db, clock, CancellationToken.None);
         run.State = RunStates.Succeeded;

@@ -4,7 +4,12 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Atoll.Contracts;
 using Atoll.ModelImports;
+using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
+using Atoll.Registry;
 using Atoll.Tests.Prediction;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Atoll.Tests.ModelImports;
 
@@ -15,6 +20,8 @@ public sealed class StepLoopTests(TestServer server) : IClassFixture<TestServer>
 
     private const string Config =
         """{"model_transaction_policy":{"decoupled":true},"sequence_batching":{"iterative_sequence":true,"state":[{"output_name":"next","input_name":"from"}]},"parameters":{"done_output":{"string_value":"done"},"steps_max":{"string_value":"100"}}}""";
+
+    private const string Once = """{"model_transaction_policy":{"decoupled":false}}""";
 
     [Fact]
     public async Task An_import_with_steps_makes_a_model_of_steps()
@@ -51,9 +58,94 @@ public sealed class StepLoopTests(TestServer server) : IClassFixture<TestServer>
         Assert.Equal("200 ", await LoadAsync(client, told));
         Assert.Equal(2, await LatestAsync(client));
 
-        Assert.Equal("200 ", await LoadAsync(client, """{"model_transaction_policy":{"decoupled":false}}"""));
-        Assert.Equal(("null", 3), (await StepsAsync(client), await LatestAsync(client)));
+        Assert.Equal("200 ", await LoadAsync(client, Once));
+        Assert.Equal(("null", 1), (await StepsAsync(client), await LatestAsync(client)));
         await ModelImportTests.InferAsync(client, "counter", """{"inputs":[{"name":"from","shape":[1,1],"datatype":"FP32","data":[1]},{"name":"by","shape":[1,1],"datatype":"FP32","data":[1]}]}""");
+    }
+
+    [Fact]
+    public async Task Loads_that_alternate_make_each_version_once()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var (tenant, client) = await server.CreateTenantAsync();
+        await ModelImportTests.ImportAsync(client, "counter", PredictionModels.Counter().Onnx);
+        await using (var scope = server.Server.Services.CreateAsyncScope())
+        {
+            scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+            await scope.ServiceProvider.GetRequiredService<PlatformDb>().ModelVersions().ExecuteUpdateAsync(set => set.SetProperty(version => version.OwnSessionReason, "it is its own"), cancellationToken);
+        }
+        var (first, other) = (Convert.ToBase64String(PredictionModels.Counter().Onnx), Convert.ToBase64String(PredictionModels.Counter(limit: 2).Onnx));
+        for (var times = 0; times < 3; times++)
+        {
+            // Configurations alone, one of them with steps to go through.
+            Assert.Equal("200 ", await LoadAsync(client, Config));
+            Assert.Equal((2, 3), (await LatestAsync(client), await CountAsync(client)));
+            Assert.Equal("200 ", await LoadAsync(client, Config.Replace("100", "2", StringComparison.Ordinal)));
+            Assert.Equal((3, 2), (await LatestAsync(client), await CountAsync(client)));
+            Assert.Equal("200 ", await LoadAsync(client, Once));
+            Assert.Equal(("null", 1), (await StepsAsync(client), await LatestAsync(client)));
+
+            // The same with files: one that is new, and one that is there.
+            Assert.Equal("200 ", await LoadAsync(client, "{}", other));
+            Assert.Equal(4, await LatestAsync(client));
+            Assert.Equal("200 ", await LoadAsync(client, Config, first));
+            Assert.Equal((2, 3), (await LatestAsync(client), await CountAsync(client)));
+            Assert.Equal("200 ", await LoadAsync(client, "{}", first));
+            Assert.Equal(2, await LatestAsync(client));
+        }
+        await using (var scope = server.Server.Services.CreateAsyncScope())
+        {
+            scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+            var reasons = await scope.ServiceProvider.GetRequiredService<PlatformDb>().ModelVersions().OrderBy(version => version.Number).Select(version => version.OwnSessionReason).ToListAsync(cancellationToken);
+            Assert.Equal(["it is its own", "it is its own", "it is its own"], reasons.Take(3));
+            Assert.Equal(4, reasons.Count);
+        }
+
+        // The highest number is not the latest any more.
+        Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync("/api/v1/models/counter/versions/4", cancellationToken)).StatusCode);
+        var listed = JsonNode.Parse(await client.GetStringAsync("/api/v1/models", cancellationToken))!["items"]![0]!;
+        Assert.Equal(TaskKinds.Tensors, (string?)listed["task"]);
+    }
+
+    [Fact]
+    public async Task Loads_of_one_file_at_once_are_one_import()
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var file = Convert.ToBase64String(PredictionModels.Counter().Onnx);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => LoadAsync(client, Config, file)));
+        Assert.All(answers, answer => Assert.Equal("200 ", answer));
+        await using var scope = server.Server.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        Assert.Equal(
+            (1, 1), (await db.ModelImports().CountAsync(TestContext.Current.CancellationToken), await db.ModelVersions().CountAsync(TestContext.Current.CancellationToken)));
+    }
+
+    [Fact]
+    public async Task A_model_has_as_many_versions_as_the_limit_says()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var (tenant, client) = await server.CreateTenantAsync();
+        var limits = $"/api/v1/tenants/{tenant.Tenant.Name}/limits/versionsMax";
+        (await server.Platform.PutAsJsonAsync(limits, new PutTenantLimitRequest { Value = 1 }, AtollJson.Default.PutTenantLimitRequest, cancellationToken)).EnsureSuccessStatusCode();
+        await ModelImportTests.ImportAsync(client, "counter", PredictionModels.Counter().Onnx);
+        var file = PredictionModels.Counter(limit: 2).Onnx;
+        using var import = await client.PostAsync("/api/v1/models/counter/versions?wait=true", ModelImportTests.Form(file, "counter.onnx", null), cancellationToken);
+        var problem = JsonNode.Parse(await import.Content.ReadAsStringAsync(cancellationToken))!;
+        Assert.Equal("409 limit-reached versionsMax 1", $"{(int)import.StatusCode} {problem["code"]} {problem["limit"]} {problem["value"]}");
+        Assert.StartsWith("Delete some: atoll models delete counter --version <number>.", (string)problem["remedy"]!, StringComparison.Ordinal);
+        using var table = new MultipartFormDataContent { { new StringContent("tabular"), "type" }, { new StringContent("rows"), "name" }, { new ByteArrayContent("a,b\n1,2\n3,4\n"u8.ToArray()), "file", "table.csv" } };
+        using (var upload = await client.PostAsync("/api/v1/datasets?wait=true", table, cancellationToken)) Assert.Equal(HttpStatusCode.Created, upload.StatusCode);
+        using var run = await client.PostAsJsonAsync("/api/v1/runs", new CreateRunRequest { Dataset = "rows", Model = "counter", Target = "b" }, AtollJson.Default.CreateRunRequest, cancellationToken);
+        Assert.Equal((HttpStatusCode.Conflict, ProblemCodes.LimitReached), (run.StatusCode, (string)JsonNode.Parse(await run.Content.ReadAsStringAsync(cancellationToken))!["code"]!));
+        foreach (var refused in (string[])[await LoadAsync(client, Config), await LoadAsync(client, "{}", Convert.ToBase64String(file))])
+            Assert.StartsWith("""409 {"error":"failed to load 'counter', The model 'counter' has as many versions as a model may have.""", refused, StringComparison.Ordinal);
+
+        // Also for those that were under way when the last place was taken.
+        await Assert.ThrowsAsync<LimitReachedException>(() => PredictionServer.RegisterAsync(server, tenant.Tenant.Id, "counter", PredictionModels.Price()));
+        Assert.Equal("200 ", await LoadAsync(client, Once));
+        Assert.Equal(1, await LatestAsync(client));
+        await ModelImportTests.ImportAsync(client, "another", file);
     }
 
     [Fact]

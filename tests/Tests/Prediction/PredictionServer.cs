@@ -6,6 +6,7 @@ using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
+using Atoll.Platform.Limits;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
@@ -79,7 +80,7 @@ public sealed class PredictionServer : IAsyncLifetime
             await blobs.WriteAsync(tenantId, JsonSerializer.SerializeToUtf8Bytes(report, AtollJson.Default.ModelReportResponse), cancellationToken),
             "by hand", made.Signature, new Dictionary<string, double> { [MetricNames.Rmse] = 1, [MetricNames.Accuracy] = 0.5, [MetricNames.MacroF1] = 0.5 },
             new ModelLineage { Run = "run_0", Dataset = "none", DatasetVersion = 1, DatasetDigest = "0", Recipe = "none", Seed = 1, CodeVersion = "0", Machine = "any" }, serving.GraphDigest is null ? serving.Reason : null);
-        var (registered, version) = await RegisterModelVersion.RunAsync(registration, db, clock, cancellationToken);
+        var (registered, version) = await RegisterModelVersion.RunAsync(registration, services.GetRequiredService<TenantLimitsDirectory>().Of(tenantId), db, clock, cancellationToken);
         await EnsureEndpoint.RunAsync(registered, db, clock, cancellationToken);
         await db.SaveChangesAsync(cancellationToken);
         services.GetRequiredService<RegistryChanges>().Publish(tenantId, model);

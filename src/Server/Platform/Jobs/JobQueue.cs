@@ -39,12 +39,18 @@ internal sealed class JobQueue(TenantLimitsDirectory limits, TimeProvider clock)
     }
 
     /// <summary>Saves the caller's unit of work together with a job, unless as many jobs of the tenant wait as may.</summary>
+    public Task<Problem?> SaveWithJobAsync(PlatformDb db, string tenantId, JobKind kind, string subject, int priority, CancellationToken cancellationToken) =>
+        SaveWithJobAsync(db, tenantId, kind, _ => Task.FromResult<string?>(subject), priority, cancellationToken);
+
+    /// <inheritdoc cref="SaveWithJobAsync(PlatformDb, string, JobKind, string, int, CancellationToken)"/>
+    /// <param name="add">Adds the subject and says its id, while nobody else can add one; null when it found that no job is needed.</param>
     public async Task<Problem?> SaveWithJobAsync(
-        PlatformDb db, string tenantId, JobKind kind, string subject, int priority, CancellationToken cancellationToken)
+        PlatformDb db, string tenantId, JobKind kind, Func<CancellationToken, Task<string?>> add, int priority, CancellationToken cancellationToken)
     {
         // Counted and saved in one transaction: many requests at once must not pass the limit together.
         await using (var transaction = await db.Database.BeginTransactionAsync(cancellationToken))
         {
+            if (await add(cancellationToken) is not { } subject) return null;
             if (await CheckRoomAsync(db, tenantId, cancellationToken) is { } full) return full;
             Add(db, kind, subject, priority);
             await db.SaveChangesAsync(cancellationToken);

@@ -14,6 +14,10 @@ internal static class LimitProblems
     public static Problem TooManyDatasets(TenantLimits limits) => Reached(
         409, limits, nameof(TenantLimits.DatasetsMax), "The tenant has as many datasets as it may have.", "Delete one, or add a version to one.");
 
+    public static Problem TooManyVersions(TenantLimits limits, string model) => Reached(
+        409, limits, nameof(TenantLimits.VersionsMax), $"The model '{model}' has as many versions as a model may have.",
+        $"Delete some: atoll models delete {model} --version <number>.");
+
     public static Problem TooManyQueuedJobs(TenantLimits limits) => Reached(
         429, limits, nameof(TenantLimits.QueuedJobsMax), "As many imports and trainings of the tenant wait as may.",
         "Wait until some of them run, or cancel some.") with { RetryAfter = TimeSpan.FromSeconds(10) };

@@ -29,6 +29,10 @@ internal sealed class TenantLimits
     [Range(1, long.MaxValue)]
     public long RowsPerUploadMax { get; set; } = 50_000_000;
 
+    /// <summary>Versions that one model of a tenant may have.</summary>
+    [Range(1, int.MaxValue)]
+    public int VersionsMax { get; set; } = 1000;
+
     /// <summary>Imports and trainings of a tenant that may wait; the next one is refused.</summary>
     [Range(0, int.MaxValue)]
     public int QueuedJobsMax { get; set; } = 1000;
