@@ -1,8 +1,16 @@
+using System.Data;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json.Nodes;
 using Atoll.Deployments;
+using Atoll.Platform.Database;
+using Atoll.Platform.Grpc;
+using Atoll.Prediction.OpenInference;
+using Atoll.Prediction.OpenInference.Grpc;
+using Atoll.Prediction.OpenInference.Grpc.Messages;
 using Atoll.Serving.Onnx;
+using Atoll.Tests.Platform.Grpc;
+using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 
@@ -149,6 +157,44 @@ public sealed class OpenInferenceRepositoryTests(PredictionServer server) : ICla
         var (_, other) = await server.Server.CreateTenantAsync();
         using var theirs = await other.PostAsync("/v2/repository/index", null, TestContext.Current.CancellationToken);
         Assert.Equal("[]", await theirs.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_long_index_is_whole_over_http_keeps_no_reader_open_and_is_refused_over_grpc()
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        var (tenant, client) = await server.Server.CreateTenantAsync();
+        foreach (var name in (string[])["a", "b", "c"]) await PredictionServer.RegisterAsync(server.Server, tenant.Tenant.Id, name, PredictionModels.Constant(1));
+        await using var scope = server.Server.Server.Services.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(tenant.Tenant.Id);
+        var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
+        await AddVersionsAsync("b", 2, GrpcInference.ListMax - 2);
+
+        // Between two rows of a page the connection is free.
+        var rows = new List<(string Name, int Number)>();
+        await foreach (var row in EndpointVersion.ReadAllAsync(db, cancellationToken))
+        {
+            Assert.Equal(ConnectionState.Closed, db.Database.GetDbConnection().State);
+            rows.Add((row.Name, row.Number));
+        }
+        Assert.Equal([("a", 1), .. Enumerable.Range(1, GrpcInference.ListMax - 2).Select(number => ("b", number)), ("c", 1)], rows);
+
+        using var grpc = new GrpcTestClient(server.Server.Server.Address, client.DefaultRequestHeaders.Authorization!.Parameter);
+        var (index, _) = await grpc.CallAsync<RepositoryIndexResponse>("/inference.GRPCInferenceService/RepositoryIndex", new RepositoryIndexRequest());
+        Assert.Equal(GrpcInference.ListMax, index!.Models.Count);
+        await AddVersionsAsync("a", 2, 2);
+        var (_, refused) = await grpc.CallAsync<RepositoryIndexResponse>("/inference.GRPCInferenceService/RepositoryIndex", new RepositoryIndexRequest());
+        Assert.Equal((StatusCode.ResourceExhausted, "There are more than 50000 versions, too many for one message. Over HTTP POST /v2/repository/index sends all of them."), (refused.Status, refused.Message));
+        using var answer = await client.PostAsync("/v2/repository/index", null, cancellationToken);
+        Assert.Equal(GrpcInference.ListMax + 1, JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancellationToken))!.AsArray().Count);
+
+        Task AddVersionsAsync(string model, int from, int to) => db.Database.ExecuteSqlAsync(
+            $"""
+            WITH RECURSIVE numbers(number) AS (SELECT {from} UNION ALL SELECT number + 1 FROM numbers WHERE number < {to})
+            INSERT INTO model_versions ("Id", "TenantId", "ModelId", "Number", "Digest", "Bytes", "ServingDigest", "ReportDigest", "Algorithm", "Signature", "Metrics", "Lineage", "CreatedUtc")
+            SELECT models."Id" || '_' || number, models."TenantId", models."Id", number, '', 0, '', '', '', '', '', '', models."CreatedUtc"
+            FROM numbers JOIN models ON models."Name" = {model} AND models."TenantId" = {tenant.Tenant.Id}
+            """, cancellationToken);
     }
 
     [Fact]

@@ -5,8 +5,6 @@ using Atoll.Deployments;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
-using Atoll.Registry;
-using Microsoft.EntityFrameworkCore;
 using ModelIndex = Atoll.Prediction.OpenInference.Grpc.Messages.RepositoryIndexResponse.Types.ModelIndex;
 
 namespace Atoll.Prediction.OpenInference;
@@ -23,9 +21,7 @@ internal static class ModelRepository
 
     public static async IAsyncEnumerable<ModelIndex> ListAsync(PlatformDb db, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var rows = db.Endpoints().Join(db.ModelVersions(), endpoint => endpoint.ModelId, version => version.ModelId, (endpoint, version) => new { endpoint.Name, version.Number })
-            .OrderBy(row => row.Name).ThenBy(row => row.Number);
-        await foreach (var row in rows.AsAsyncEnumerable().WithCancellation(cancellationToken))
+        await foreach (var row in EndpointVersion.ReadAllAsync(db, cancellationToken))
             yield return new ModelIndex { Name = row.Name, Version = row.Number.ToString(CultureInfo.InvariantCulture), State = "READY" };
     }
 

@@ -5,9 +5,7 @@ using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
-using Atoll.Registry;
 using Atoll.Serving.Onnx;
-using Microsoft.EntityFrameworkCore;
 using Step = Atoll.Serving.Onnx.RunStatistics.Step;
 using Route = Atoll.Deployments.Route;
 using Wire = Atoll.Prediction.OpenInference.Grpc.Messages;
@@ -32,7 +30,7 @@ internal static class ModelStatistics
     /// <summary>Of one version, all zero when it is not in memory.</summary>
     public static Wire.ModelStatistics Of(Route route, ServedModels models)
     {
-        var version = new Served(route.Endpoint, route.Version, route.ServingDigest);
+        var version = new EndpointVersion(route.Endpoint, route.Version, route.ServingDigest);
         return TryRead(route.TenantId, version, models) ?? Make(version, new RunStatistics(), null);
     }
 
@@ -40,19 +38,17 @@ internal static class ModelStatistics
     public static async IAsyncEnumerable<Wire.ModelStatistics> ListAsync(
         string tenantId, PlatformDb db, ServedModels models, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var versions = db.Endpoints().Join(db.ModelVersions(), endpoint => endpoint.ModelId, version => version.ModelId, (endpoint, version) => new { endpoint.Name, version.Number, version.ServingDigest })
-            .OrderBy(row => row.Name).ThenBy(row => row.Number).Select(row => new Served(row.Name, row.Number, row.ServingDigest));
-        await foreach (var version in versions.AsAsyncEnumerable().WithCancellation(cancellationToken))
+        await foreach (var version in EndpointVersion.ReadAllAsync(db, cancellationToken))
             if (TryRead(tenantId, version, models) is { } statistics) yield return statistics;
     }
 
-    private static Wire.ModelStatistics? TryRead(string tenantId, Served version, ServedModels models)
+    private static Wire.ModelStatistics? TryRead(string tenantId, EndpointVersion version, ServedModels models)
     {
         if (!models.TryPeek(tenantId, version.Digest, out var lease)) return null;
         using (lease) return Make(version, lease.Session.Statistics, lease.Bytes);
     }
 
-    private static Wire.ModelStatistics Make(Served version, RunStatistics statistics, long? bytes) => new()
+    private static Wire.ModelStatistics Make(EndpointVersion version, RunStatistics statistics, long? bytes) => new()
     {
         Name = version.Name,
         Version = version.Number.ToString(CultureInfo.InvariantCulture),
@@ -76,7 +72,4 @@ internal static class ModelStatistics
     };
 
     private static StatisticDuration Make(StepStatistics step) => new() { Count = (ulong)step.Count, Ns = (ulong)step.Nanoseconds };
-
-    /// <summary>A version and where its memory is found.</summary>
-    private sealed record Served(string Name, int Number, string Digest);
 }

@@ -5,6 +5,7 @@ using Atoll.Platform.Grpc;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Atoll.Prediction.OpenInference.Grpc.Messages;
+using Google.Protobuf.Collections;
 using Microsoft.Extensions.Options;
 using ParameterKind = Atoll.Prediction.OpenInference.Grpc.Messages.ModelRepositoryParameter.ParameterChoiceOneofCase;
 
@@ -13,6 +14,9 @@ namespace Atoll.Prediction.OpenInference.Grpc;
 /// <summary>The Open Inference Protocol's service <c>inference.GRPCInferenceService</c>. A model is an endpoint of the caller's tenant.</summary>
 internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAnswers, ServedModels models, ICallerCheck check, IOptions<PredictionOptions> options)
 {
+    /// <summary>Versions that a message lists at the most; clients take 4 MiB unless they are told otherwise.</summary>
+    public const int ListMax = 50_000;
+
     public static Serializer<InferAnswer> Answers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
 
     public static Serializer<StreamAnswer> StreamAnswers { get; } = new(static answer => answer.Size(), static (answer, bytes) => answer.WriteTo(bytes));
@@ -44,7 +48,7 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
         var response = new ModelStatisticsResponse();
         if (request.Name.Length == 0)
         {
-            await foreach (var one in OpenInference.ModelStatistics.ListAsync(TenantOf(context), Part<PlatformDb>(context), models, context.CancellationToken)) response.ModelStats.Add(one);
+            await AddAllAsync(response.ModelStats, OpenInference.ModelStatistics.ListAsync(TenantOf(context), Part<PlatformDb>(context), models, context.CancellationToken), "GET /v2/models/stats");
             return response;
         }
         var (route, missing) = await runner.FindAsync(TenantOf(context), request.Name, VersionOf(request.Version), context.CancellationToken);
@@ -56,7 +60,7 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
     {
         CheckRepository(request.RepositoryName);
         var response = new RepositoryIndexResponse();
-        await foreach (var one in ModelRepository.ListAsync(Part<PlatformDb>(context), context.CancellationToken)) response.Models.Add(one);
+        await AddAllAsync(response.Models, ModelRepository.ListAsync(Part<PlatformDb>(context), context.CancellationToken), "POST /v2/repository/index");
         return response;
     }
 
@@ -141,6 +145,17 @@ internal sealed class GrpcInference(InferenceRunner runner, ModelAnswers modelAn
     public static string TenantOf(ServerCallContext context) => Caller.Of(context.GetHttpContext()).TenantId;
 
     public static string? VersionOf(string version) => version.Length == 0 ? null : version;
+
+    /// <summary>Puts a list into a message, which is in memory whole before it is sent.</summary>
+    private static async Task AddAllAsync<T>(RepeatedField<T> list, IAsyncEnumerable<T> all, string route)
+    {
+        await foreach (var one in all)
+        {
+            if (list.Count == ListMax)
+                throw new RpcException(new Status(StatusCode.ResourceExhausted, $"There are more than {ListMax} versions, too many for one message. Over HTTP {route} sends all of them."));
+            list.Add(one);
+        }
+    }
 
     private static string? NameOf(string name) => name.Length == 0 ? null : name;
 
