@@ -53,7 +53,7 @@ public sealed class LocalArtifactCacheTests : IDisposable
         {
             await cache.ReadAllAsync("ten_sweeper", _far.Add(i, 700), Token);
             Assert.InRange(cache.Bytes, 1_000, 10_000);
-            Assert.Equal(cache.Bytes, Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length));
+            Assert.Equal(cache.Bytes, BytesOnDisk);
         }
         var reads = _far.Reads;
         await cache.ReadAllAsync(Tenant, used, Token);
@@ -101,6 +101,90 @@ public sealed class LocalArtifactCacheTests : IDisposable
     }
 
     [Fact]
+    public async Task What_is_fetched_for_a_tenant_that_is_forgotten_meanwhile_is_given_and_not_kept()
+    {
+        var cache = NewCache(10_000);
+        var digest = _far.Add(1, 1_000);
+        _far.Gate = new TaskCompletionSource();
+        var before = cache.ReadAllAsync(Tenant, digest, Token);
+        cache.Forget(Tenant);
+        _far.Gate.SetResult();
+        Assert.Equal(_far.Stored[digest], await before);
+        Assert.Equal((0L, 0L), (cache.Bytes, BytesOnDisk));
+
+        // Who comes after it begins anew, beside the fetch that nobody keeps.
+        _far.Gate = new TaskCompletionSource();
+        before = cache.ReadAllAsync(Tenant, digest, Token);
+        cache.Forget(Tenant);
+        var after = cache.ReadAllAsync(Tenant, digest, Token);
+        _far.Gate.SetResult();
+        foreach (var bytes in await Task.WhenAll(before, after)) Assert.Equal(_far.Stored[digest], bytes);
+        Assert.Equal((1_000L, 1_000L, 3), (cache.Bytes, BytesOnDisk, _far.Reads));
+    }
+
+    [Fact]
+    public async Task A_copy_that_cannot_be_written_leaves_nothing_behind()
+    {
+        var cache = NewCache(10_000);
+        var digest = _far.Add(1, 1_000);
+        Directory.CreateDirectory(Path.Combine(_folder.Path, Tenant, digest));
+        Assert.Equal(_far.Stored[digest], await cache.ReadAllAsync(Tenant, digest, Token));
+        Assert.Equal((0L, 0L), (cache.Bytes, BytesOnDisk));
+    }
+
+    [Fact]
+    public async Task A_copy_that_somebody_removed_or_made_unreadable_is_fetched_again()
+    {
+        var cache = NewCache(10_000);
+        var digest = _far.Add(1, 1_000);
+        var path = Path.Combine(_folder.Path, Tenant, digest);
+        await cache.ReadAllAsync(Tenant, digest, Token);
+        Directory.Delete(Path.Combine(_folder.Path, Tenant), recursive: true);
+        Assert.Equal(_far.Stored[digest], await cache.ReadAllAsync(Tenant, digest, Token));
+        Assert.Equal((2, 1_000L, 1_000L), (_far.Reads, cache.Bytes, BytesOnDisk));
+
+        File.Delete(path);
+        Directory.CreateDirectory(path);
+        Assert.Equal(_far.Stored[digest], await cache.ReadAllAsync(Tenant, digest, Token));
+        Directory.Delete(path);
+        Assert.Equal(_far.Stored[digest], await cache.ReadAllAsync(Tenant, digest, Token));
+        Assert.Equal((4, 1_000L, 1_000L), (_far.Reads, cache.Bytes, BytesOnDisk));
+
+        // What cannot be removed does not keep others from getting room.
+        File.Delete(path);
+        Directory.CreateDirectory(path);
+        for (var i = 10; i < 20; i++) await cache.ReadAllAsync("ten_b", _far.Add(i, 2_500), Token);
+        Assert.Equal(cache.Bytes, BytesOnDisk);
+    }
+
+    [Fact]
+    public async Task Stress_of_many_that_find_the_same_torn_copy_fetches_it_once_and_counts_it_once()
+    {
+        var seed = Environment.TickCount;
+        TestContext.Current.TestOutputHelper?.WriteLine($"seed {seed}");
+        var random = new Random(seed);
+        for (var round = 0; round < 100; round++)
+        {
+            var digest = _far.Add(random.Next(), random.Next(1_000, 50_000));
+            Directory.CreateDirectory(Path.Combine(_folder.Path, Tenant));
+            await File.WriteAllBytesAsync(Path.Combine(_folder.Path, Tenant, digest), new byte[random.Next(50_000)], Token);
+            var (cache, reads) = (NewCache(1_000_000), _far.Reads);
+            using var start = new Barrier(4);
+            var readers = Enumerable.Range(0, 4).Select(_ => Task.Factory.StartNew(
+                () =>
+                {
+                    start.SignalAndWait(Token);
+                    return cache.ReadAllAsync(Tenant, digest, Token);
+                },
+                Token, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()).ToList();
+            foreach (var bytes in await Task.WhenAll(readers)) Assert.Equal(_far.Stored[digest], bytes);
+            Assert.Equal((1, cache.Bytes), (_far.Reads - reads, BytesOnDisk));
+            cache.Forget(Tenant);
+            Assert.Equal((0L, 0L), (cache.Bytes, BytesOnDisk));
+        }
+    }
+
+    [Fact]
     public async Task Stress_of_reads_evictions_and_deletions_never_gives_a_wrong_byte()
     {
         var seed = Environment.TickCount;
@@ -118,8 +202,10 @@ public sealed class LocalArtifactCacheTests : IDisposable
                 Assert.InRange(cache.Bytes, 0, 5_000);
             }
         }, Token)));
-        Assert.Equal(cache.Bytes, Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length));
+        Assert.Equal(cache.Bytes, BytesOnDisk);
     }
+
+    private long BytesOnDisk => Directory.EnumerateFiles(_folder.Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
 
     private LocalArtifactCache NewCache(long bytesMax) => new(_folder.Path, bytesMax, _far.OpenAsync, NullLogger<LocalArtifactCache>.Instance);
 

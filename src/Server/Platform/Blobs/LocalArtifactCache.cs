@@ -25,15 +25,16 @@ internal sealed partial class LocalArtifactCache
     private readonly Lock _lock = new();
     private readonly EvictionPolicy _policy = new();
     private readonly Dictionary<(string TenantId, string Digest), Copy> _copies = [];
-    private readonly Dictionary<(string TenantId, string Digest), Task<byte[]>> _fetches = [];
+    private readonly Dictionary<(string TenantId, string Digest), Fetch> _fetches = [];
     private long _bytes;
+    private long _writes;
 
     /// <param name="folder">Its own; what is there from before is used again.</param>
     public LocalArtifactCache(string folder, long bytesMax, ArtifactReader read, ILogger<LocalArtifactCache> logger)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytesMax);
         (_folder, _bytesMax, _read, _logger) = (Directory.CreateDirectory(folder).FullName, bytesMax, read, logger);
-        foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", SearchOption.AllDirectories).OrderBy(file => file.LastWriteTimeUtc).ToList())
+        foreach (var file in new DirectoryInfo(_folder).EnumerateFiles("*", new EnumerationOptions { RecurseSubdirectories = true }).OrderBy(file => file.LastWriteTimeUtc).ToList())
         {
             if (file.Name.EndsWith(Unfinished, StringComparison.Ordinal)) file.Delete();
             else Add_NeedsLock(new Copy(file.Directory!.Name, file.Name, file.FullName, file.Length));
@@ -49,36 +50,45 @@ internal sealed partial class LocalArtifactCache
     public async Task<byte[]> ReadAllAsync(string tenantId, string digest, CancellationToken cancellationToken)
     {
         var key = (tenantId, digest);
-        if (await ReadCopyAsync(key, cancellationToken) is { } kept) return kept;
-        Task<byte[]>? fetch;
-        lock (_lock)
+        while (true)
         {
-            // It goes on when its first caller gives up: others may wait for it, and the copy is worth having.
-            if (!_fetches.TryGetValue(key, out fetch)) _fetches[key] = fetch = Task.Run(() => FetchAsync(key), CancellationToken.None);
+            Fetch? fetch = null;
+            Copy? copy;
+            lock (_lock)
+            {
+                // One look for both: a fetch that ends between two looks would be begun again, and its copy counted twice.
+                if (_copies.TryGetValue(key, out copy)) copy.Touch();
+                else if (!_fetches.TryGetValue(key, out fetch)) fetch = Begin_NeedsLock(key);
+            }
+            if (copy is null) return await fetch!.Bytes.WaitAsync(cancellationToken);
+            if (await ReadCopyAsync(key, copy, cancellationToken) is { } kept) return kept;
         }
-        return await fetch.WaitAsync(cancellationToken);
     }
 
-    /// <summary>Removes every copy of a tenant.</summary>
+    /// <summary>Removes every copy of a tenant; what is being fetched for it is not kept.</summary>
     public void Forget(string tenantId)
     {
         lock (_lock)
         {
+            foreach (var key in _fetches.Keys.Where(key => key.TenantId == tenantId).ToList()) _fetches.Remove(key);
             foreach (var copy in _copies.Values.Where(copy => copy.Tenant == tenantId).ToList()) Remove_NeedsLock(copy);
         }
     }
 
-    private async Task<byte[]?> ReadCopyAsync((string TenantId, string Digest) key, CancellationToken cancellationToken)
+    // It goes on when its first caller gives up: others may wait for it, and the copy is worth having.
+    private Fetch Begin_NeedsLock((string TenantId, string Digest) key)
     {
-        Copy? copy;
-        lock (_lock)
-        {
-            if (!_copies.TryGetValue(key, out copy)) return null;
-            copy.Touch();
-        }
+        var fetch = new Fetch();
+        fetch.Bytes = Task.Run(() => FetchAsync(key, fetch), CancellationToken.None);
+        return _fetches[key] = fetch;
+    }
+
+    /// <summary>The bytes; null when the copy is of no use and gone.</summary>
+    private async Task<byte[]?> ReadCopyAsync((string TenantId, string Digest) key, Copy copy, CancellationToken cancellationToken)
+    {
         try
         {
-            var bytes = await File.ReadAllBytesAsync(copy.Path, cancellationToken);
+            var bytes = await ReadFileAsync(copy.Path, cancellationToken);
             if (copy.IsVerified) return bytes;
             if (Convert.ToHexStringLower(SHA256.HashData(bytes)) == key.Digest)
             {
@@ -87,9 +97,13 @@ internal sealed partial class LocalArtifactCache
             }
             Log.Damaged(_logger, copy.Path);
         }
-        catch (IOException failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception failure) when (failure is FileNotFoundException or DirectoryNotFoundException)
         {
             // It left while we came.
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Log.NotRead(_logger, failure, copy.Path);
         }
         lock (_lock)
         {
@@ -98,7 +112,16 @@ internal sealed partial class LocalArtifactCache
         return null;
     }
 
-    private async Task<byte[]> FetchAsync((string TenantId, string Digest) key)
+    private static async Task<byte[]> ReadFileAsync(string path, CancellationToken cancellationToken)
+    {
+        // Who reads does not keep the copy from leaving; that would need saying on Windows only.
+        await using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1, FileOptions.Asynchronous);
+        var bytes = new byte[file.Length];
+        await file.ReadExactlyAsync(bytes, cancellationToken);
+        return bytes;
+    }
+
+    private async Task<byte[]> FetchAsync((string TenantId, string Digest) key, Fetch fetch)
     {
         try
         {
@@ -111,39 +134,47 @@ internal sealed partial class LocalArtifactCache
             }
             var actual = Convert.ToHexStringLower(SHA256.HashData(bytes));
             if (actual != key.Digest) throw new BlobCorruptException(key.Digest, actual);
-            await KeepAsync(key, bytes);
+            await KeepAsync(key, fetch, bytes);
             return bytes;
         }
         finally
         {
-            lock (_lock) _fetches.Remove(key);
+            lock (_lock)
+            {
+                if (IsWanted_NeedsLock(key, fetch)) _fetches.Remove(key);
+            }
         }
     }
 
-    private async Task KeepAsync((string TenantId, string Digest) key, byte[] bytes)
+    private async Task KeepAsync((string TenantId, string Digest) key, Fetch fetch, byte[] bytes)
     {
+        var copy = new Copy(key.TenantId, key.Digest, Path.Combine(_folder, key.TenantId, key.Digest), bytes.Length) { IsVerified = true };
+        string unfinished;
         lock (_lock)
         {
             if (!MakeRoom_NeedsLock(key.TenantId, bytes.Length)) return;
             _bytes += bytes.Length;
+
+            // Of its own: when the tenant is forgotten meanwhile, another fetch may write the same artifact.
+            unfinished = $"{copy.Path}.{++_writes}{Unfinished}";
         }
         var isKept = false;
         try
         {
-            var copy = new Copy(key.TenantId, key.Digest, Path.Combine(_folder, key.TenantId, key.Digest), bytes.Length) { IsVerified = true };
             Directory.CreateDirectory(Path.GetDirectoryName(copy.Path)!);
 
             // Not flushed: what a power failure tears is found when it is read.
-            await File.WriteAllBytesAsync(copy.Path + Unfinished, bytes);
+            await File.WriteAllBytesAsync(unfinished, bytes);
             lock (_lock)
             {
-                File.Move(copy.Path + Unfinished, copy.Path, overwrite: true);
+                if (!IsWanted_NeedsLock(key, fetch)) return;
+                File.Move(unfinished, copy.Path, overwrite: true);
                 _bytes -= bytes.Length;
                 Add_NeedsLock(copy);
                 isKept = true;
             }
         }
-        catch (IOException failure)
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             // The artifact is here all the same; only the next reader fetches it again.
             Log.NotKept(_logger, failure, key.Digest);
@@ -152,10 +183,13 @@ internal sealed partial class LocalArtifactCache
         {
             if (!isKept)
             {
+                DeleteFile(unfinished);
                 lock (_lock) _bytes -= bytes.Length;
             }
         }
     }
+
+    private bool IsWanted_NeedsLock((string TenantId, string Digest) key, Fetch fetch) => _fetches.GetValueOrDefault(key) == fetch;
 
     private bool MakeRoom_NeedsLock(string tenantId, long bytes)
     {
@@ -182,10 +216,33 @@ internal sealed partial class LocalArtifactCache
 
     private bool Delete_NeedsLock(Copy copy)
     {
-        File.Delete(copy.Path);
+        DeleteFile(copy.Path);
         _copies.Remove((copy.Tenant, copy.Digest));
         _bytes -= copy.Bytes;
         return true;
+    }
+
+    // Who wants room, or reads another copy, has nothing to do with what is wrong here. The next start finds the file again.
+    private void DeleteFile(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Somebody removed all of the tenant.
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Log.NotRemoved(_logger, failure, path);
+        }
+    }
+
+    /// <summary>An artifact on its way.</summary>
+    private sealed class Fetch
+    {
+        public Task<byte[]> Bytes { get; set; } = null!;
     }
 
     /// <summary>A file that is a copy.</summary>
@@ -209,6 +266,12 @@ internal sealed partial class LocalArtifactCache
     {
         [LoggerMessage(LogLevel.Warning, "The local copy {Path} is damaged; it is fetched again.")]
         public static partial void Damaged(ILogger logger, string path);
+
+        [LoggerMessage(LogLevel.Warning, "The local copy {Path} cannot be read; it is fetched again.")]
+        public static partial void NotRead(ILogger logger, Exception failure, string path);
+
+        [LoggerMessage(LogLevel.Warning, "The file {Path} could not be removed from the local copies.")]
+        public static partial void NotRemoved(ILogger logger, Exception failure, string path);
 
         [LoggerMessage(LogLevel.Warning, "The artifact {Digest} could not be kept on the local disk.")]
         public static partial void NotKept(ILogger logger, Exception failure, string digest);
