@@ -79,6 +79,19 @@ public sealed class BlobStoreTests : IDisposable
         Assert.Equal(bytes, await _blobs.ReadAllAsync(Tenant, reference.Digest, Token));
     }
 
+    [Fact]
+    public async Task A_missing_blob_is_told_from_any_other_missing_file()
+    {
+        // No blob in the tenant's folder, and no folder of the tenant at all.
+        var kept = await _blobs.WriteAsync(Tenant, "x"u8.ToArray(), Token);
+        foreach (var (tenant, digest) in ((string, string)[])[(Tenant, kept.Digest[..63] + (kept.Digest[63] == '0' ? '1' : '0')), ("ten_none", kept.Digest)])
+        {
+            await Assert.ThrowsAsync<BlobMissingException>(() => _blobs.ReadAllAsync(tenant, digest, Token));
+            await Assert.ThrowsAsync<BlobMissingException>(() => _blobs.VerifiedPathAsync(tenant, digest, Token));
+            Assert.Throws<BlobMissingException>(() => _blobs.OpenPart(tenant, digest));
+        }
+    }
+
     [Theory]
     [InlineData("ten_a", "../../../../etc/passwd")]
     [InlineData("ten_a", "")]

@@ -41,28 +41,46 @@ internal sealed class BlobStore(DataFolder folder, DiskUsage usage)
 
     /// <summary>Reads a blob whole and compares it with its name.</summary>
     /// <exception cref="BlobCorruptException">The bytes are not those that were written.</exception>
-    /// <exception cref="FileNotFoundException">There is no such blob.</exception>
+    /// <exception cref="BlobMissingException">There is no such blob.</exception>
     public async Task<byte[]> ReadAllAsync(string tenantId, string digest, CancellationToken cancellationToken)
     {
-        var bytes = await File.ReadAllBytesAsync(PathOf(tenantId, digest), cancellationToken);
+        byte[] bytes;
+        try
+        {
+            bytes = await File.ReadAllBytesAsync(PathOf(tenantId, digest), cancellationToken);
+        }
+        catch (Exception absent) when (IsAbsent(absent))
+        {
+            throw new BlobMissingException(digest, absent);
+        }
         var actual = Convert.ToHexStringLower(SHA256.HashData(bytes));
         return actual == digest ? bytes : throw new BlobCorruptException(digest, actual);
     }
 
     /// <summary>Verifies a blob and gives the path of its file, for readers that map it into memory or hand it to a child process.</summary>
     /// <exception cref="BlobCorruptException">The bytes are not those that were written.</exception>
-    /// <exception cref="FileNotFoundException">There is no such blob.</exception>
+    /// <exception cref="BlobMissingException">There is no such blob.</exception>
     public async Task<string> VerifiedPathAsync(string tenantId, string digest, CancellationToken cancellationToken)
     {
         var path = PathOf(tenantId, digest);
-        await using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, BufferBytes, FileOptions.SequentialScan | FileOptions.Asynchronous);
+        await using var stream = Open(path, digest);
         var actual = Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellationToken));
         return actual == digest ? path : throw new BlobCorruptException(digest, actual);
     }
 
     /// <summary>Opens a blob whose last reader verified it, to read parts of it.</summary>
-    public SafeFileHandle OpenPart(string tenantId, string digest) =>
-        File.OpenHandle(PathOf(tenantId, digest), FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.RandomAccess);
+    /// <exception cref="BlobMissingException">There is no such blob.</exception>
+    public SafeFileHandle OpenPart(string tenantId, string digest)
+    {
+        try
+        {
+            return File.OpenHandle(PathOf(tenantId, digest), FileMode.Open, FileAccess.Read, FileShare.Read, FileOptions.RandomAccess);
+        }
+        catch (Exception absent) when (IsAbsent(absent))
+        {
+            throw new BlobMissingException(digest, absent);
+        }
+    }
 
     /// <summary>Removes a blob that nothing names, unless it was written again since <paramref name="youngestUtc"/>. The bytes that were freed.</summary>
     public long DeleteOlder(string tenantId, string digest, DateTime youngestUtc)
@@ -89,6 +107,20 @@ internal sealed class BlobStore(DataFolder folder, DiskUsage usage)
         _durableFolders.Clear();
         usage.Forget(tenantId);
     }
+
+    private static FileStream Open(string path, string digest)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, BufferBytes, FileOptions.SequentialScan | FileOptions.Asynchronous);
+        }
+        catch (Exception absent) when (IsAbsent(absent))
+        {
+            throw new BlobMissingException(digest, absent);
+        }
+    }
+
+    private static bool IsAbsent(Exception failure) => failure is FileNotFoundException or DirectoryNotFoundException;
 
     private Lock PublishingOf(string digest) => _publishing[digest[0] % _publishing.Length];
 
@@ -133,6 +165,10 @@ internal sealed record BlobReference(string Digest, long Bytes);
 /// <summary>A blob's bytes are not those that were written: the disk or somebody changed them.</summary>
 internal sealed class BlobCorruptException(string digest, string actual)
     : IOException($"The blob {digest} is damaged: its bytes have the digest {actual}. Restore the file from a backup.");
+
+/// <summary>A blob that a row names is not there: somebody removed it, or restored the database without its blobs.</summary>
+internal sealed class BlobMissingException(string digest, Exception absent)
+    : FileNotFoundException($"The blob {digest} is missing. Restore the file from a backup.", absent);
 
 /// <summary>A blob being written. Disposing it without a commit leaves nothing behind.</summary>
 internal sealed class BlobWriter : IAsyncDisposable

@@ -41,9 +41,8 @@ internal sealed partial class ErrorHandling(ILogger<ErrorHandling> logger) : IEx
         {
             LimitReachedException limit => limit.Problem,
 
-            // Also as the reason for which a model could not be loaded. Every file that a request reads is a blob.
-            BlobCorruptException or FileNotFoundException or DirectoryNotFoundException
-                or { InnerException: BlobCorruptException or FileNotFoundException or DirectoryNotFoundException } => new Problem(
+            // Also as the reason for which a model could not be loaded.
+            BlobCorruptException or BlobMissingException or { InnerException: BlobCorruptException or BlobMissingException } => new Problem(
                 503, ProblemCodes.ArtifactDamaged, "What the server stored for this is damaged or lost.", "Tell the operator: the log names the blob; restore it from a backup.") { RetryAfter = AfterRepair },
             BadHttpRequestException { StatusCode: 413 } => new Problem(413, ProblemCodes.TooLarge, "The request body is too large.",
                 "Send less, or raise Atoll:RequestBytesMax (Atoll:UploadBytesMax for uploads)."),

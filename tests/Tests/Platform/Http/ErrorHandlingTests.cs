@@ -1,3 +1,5 @@
+using Atoll.Contracts;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Http;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
@@ -14,6 +16,21 @@ public sealed class ErrorHandlingTests(TestServer server) : IClassFixture<TestSe
         { new IOException("No space left on device", 28), "The disk is full." },
         { new SqliteException("database or disk is full", 13), "The disk is full." },
     };
+
+    [Fact]
+    public void Only_what_the_blob_store_misses_is_called_damaged()
+    {
+        var missing = new BlobMissingException("d1", new FileNotFoundException());
+        Assert.Equal(ProblemCodes.ArtifactDamaged, Explain(missing));
+        Assert.Equal(ProblemCodes.ArtifactDamaged, Explain(new InvalidOperationException("The model could not be loaded.", missing)));
+        foreach (var other in (Exception[])[new FileNotFoundException(), new DirectoryNotFoundException()])
+        {
+            Assert.Equal(ProblemCodes.InternalError, Explain(other));
+            Assert.Equal(ProblemCodes.InternalError, Explain(new InvalidOperationException("", other)));
+        }
+
+        static string Explain(Exception failure) => ErrorHandling.Explain(NullLogger.Instance, new DefaultHttpContext(), failure).Code;
+    }
 
     [Theory]
     [MemberData(nameof(StorageFailures))]
