@@ -10,7 +10,7 @@ namespace Atoll.Tenancy;
 
 /// <summary>Sells access tokens for API keys, JWT assertions and refresh tokens (RFC 6749, RFC 7523).</summary>
 internal sealed partial class IssueToken(
-    IServiceScopeFactory scopes, AccessTokens tokens, AssertionAudiences audiences, FailedCredentials failures, TimeProvider clock, ILogger<IssueToken> logger)
+    IServiceScopeFactory scopes, AccessTokens tokens, AssertionAudiences audiences, CallerDirectory callers, FailedCredentials failures, TimeProvider clock, ILogger<IssueToken> logger)
 {
     public const string ClientCredentials = "client_credentials";
     public const string JwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -159,9 +159,9 @@ internal sealed partial class IssueToken(
         var db = scope.ServiceProvider.GetRequiredService<PlatformDb>();
 
         // They never expire by themselves, so their number is bounded: the oldest make room.
-        var kept = await db.RefreshTokens().Where(row => row.PrincipalId == principal.Id)
+        var removed = await db.RefreshTokens().Where(row => row.PrincipalId == principal.Id)
             .OrderByDescending(row => row.Id).Skip(RefreshTokensMax - 1).ToListAsync(cancellationToken);
-        db.RefreshTokens().RemoveRange(kept);
+        db.RefreshTokens().RemoveRange(removed);
         var secret = "atr_" + Ids.NewSecret();
         db.RefreshTokens().Add(new RefreshToken
         {
@@ -171,6 +171,7 @@ internal sealed partial class IssueToken(
             CreatedUtc = clock.GetUtcNow().UtcDateTime,
         });
         await db.SaveChangesAsync(cancellationToken);
+        if (removed.Count > 0) callers.Forget();
         return secret;
     }
 

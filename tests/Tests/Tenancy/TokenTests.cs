@@ -296,22 +296,29 @@ public sealed class TokenTests(TestServer server) : IClassFixture<TestServer>
     }
 
     [Fact]
-    public async Task Refresh_tokens_of_a_principal_are_bounded_and_the_oldest_makes_room()
+    public async Task Refresh_tokens_of_a_principal_are_bounded_and_the_oldest_makes_room_with_what_it_bought()
     {
         var (_, admin) = await server.CreateTenantAsync();
         var ada = await admin.CreatePrincipalAsync("ada");
         using var key = await CreateKeyPairAsync(admin, "ada");
         var assertion = Jwt.Write(key, Jwt.Claims(ada.Id, server.Server.Address, TimeProvider.System.GetUtcNow()));
-        string? oldest = null;
-        for (var i = 0; i < 101; i++)
-        {
-            using var answer = await PostAsync("/api/v1/oauth2/token", ("grant_type", JwtBearer), ("assertion", assertion), ("scope", "offline"));
-            oldest ??= (await answer.ReadAsync<TokenResponse>(HttpStatusCode.OK)).RefreshToken;
-        }
+        var oldest = await BuyRefreshTokenAsync();
+        using var bought = await PostAsync("/api/v1/oauth2/token", ("grant_type", "refresh_token"), ("refresh_token", oldest));
+        var access = (await bought.ReadAsync<TokenResponse>(HttpStatusCode.OK)).AccessToken;
+        for (var i = 1; i < 100; i++) await BuyRefreshTokenAsync();
+        Assert.Equal("ada", (await WhoIsAsync(access)).Principal);
+        await BuyRefreshTokenAsync();
+        Assert.Equal(HttpStatusCode.Unauthorized, await TryAsync(access));
         var page = await admin.GetFromJsonAsync("/api/v1/principals/ada/refresh-tokens?limit=1000", AtollJson.Default.PageRefreshTokenResponse);
         Assert.Equal(100, page!.Items.Count);
-        using var refused = await PostAsync("/api/v1/oauth2/token", ("grant_type", "refresh_token"), ("refresh_token", oldest!));
+        using var refused = await PostAsync("/api/v1/oauth2/token", ("grant_type", "refresh_token"), ("refresh_token", oldest));
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+
+        async Task<string> BuyRefreshTokenAsync()
+        {
+            using var answer = await PostAsync("/api/v1/oauth2/token", ("grant_type", JwtBearer), ("assertion", assertion), ("scope", "offline"));
+            return (await answer.ReadAsync<TokenResponse>(HttpStatusCode.OK)).RefreshToken!;
+        }
     }
 
     private static async Task<RSA> CreateKeyPairAsync(HttpClient admin, string principal)
