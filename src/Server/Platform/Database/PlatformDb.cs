@@ -12,19 +12,26 @@ internal abstract class PlatformDb(DbContextOptions options, TenantScope scope) 
     /// <summary>Name of the query filter that keeps tenants apart. Only Platform and start-up may lift it.</summary>
     public const string TenantFilter = "tenant";
 
+    /// <summary>This unit of work has written something that stays written, whatever fails after it.</summary>
+    public bool HasSaved { get; private set; }
+
     // The filter's expression reads this property of the context at each query.
     private string? TenantId => scope.TenantId;
 
     public override int SaveChanges(bool acceptAllChangesOnSuccess)
     {
         StampChanges();
-        return base.SaveChanges(acceptAllChangesOnSuccess);
+        var rows = base.SaveChanges(acceptAllChangesOnSuccess);
+        HasSaved |= rows > 0;
+        return rows;
     }
 
-    public override Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
+    public override async Task<int> SaveChangesAsync(bool acceptAllChangesOnSuccess, CancellationToken cancellationToken = default)
     {
         StampChanges();
-        return base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+        var rows = await base.SaveChangesAsync(acceptAllChangesOnSuccess, cancellationToken);
+        HasSaved |= rows > 0;
+        return rows;
     }
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)

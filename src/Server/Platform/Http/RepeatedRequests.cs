@@ -1,6 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Security;
+using Atoll.Platform.Telemetry;
 using Microsoft.Data.Sqlite;
 using Microsoft.EntityFrameworkCore;
 
@@ -8,11 +9,11 @@ namespace Atoll.Platform.Http;
 
 /// <summary>Answers a repeated creating request with the first one's answer instead of doing it again.</summary>
 /// <remarks>
-/// Only answers of success are kept: after a refusal the caller may mend the request and send it with the same key. Should the
+/// Answers of success are kept, and failures of what had written already; after a refusal the caller may mend the request and send it with the same key. Should the
 /// process die between the write and the keeping of its answer, a repetition is done again; unique names then refuse the double.
 /// Of an answer that is too large to keep, a repetition gets the status and the Location. A client that goes away does not stop its request: it is just the one who will repeat, and the write may be done already.
 /// </remarks>
-internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactory scopes, TimeProvider clock)
+internal sealed partial class RepeatedRequests(RequestDelegate next, IServiceScopeFactory scopes, TimeProvider clock, ILogger<RepeatedRequests> logger)
 {
     private const int AnswerBytesMax = 1 << 20;
 
@@ -98,11 +99,10 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         var done = false;
         try
         {
-            await next(context);
-            if (context.Response.StatusCode is >= 200 and < 300)
+            done = !await TryAsync(context) || context.Response.StatusCode is >= 200 and < 300;
+            if (done)
             {
                 // From here on the key stays taken for as long as answers are kept, even when this one cannot be.
-                done = true;
                 await ReadRestAsync(context.Request.Body);
                 await KeepAsync(caller, key, digest.Finish(), context.Response, answer.Length <= AnswerBytesMax ? answer.ToArray() : []);
             }
@@ -115,6 +115,30 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         }
         await body.WriteAsync(answer.GetBuffer().AsMemory(0, (int)answer.Length), aborted);
     }
+
+    /// <summary>False when the handler failed after it had written: done again, it would be done twice, so the failure is its answer.</summary>
+    private async Task<bool> TryAsync(HttpContext context)
+    {
+        var db = context.RequestServices.GetRequiredService<PlatformDb>();
+        try
+        {
+            await next(context);
+            return true;
+        }
+        catch (Exception failure) when (db.HasSaved)
+        {
+            var trace = RequestTrace.IdOf(context);
+            Log.FailedAfterWrite(logger, failure, context.Request.Method, (context.GetEndpoint() as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)", trace);
+            context.Response.Clear();
+            await ProblemWriter.WriteAsync(context, FailedAfterWrite(trace));
+            return false;
+        }
+    }
+
+    // Not one of the statuses that say "again": that would get this answer once more.
+    private static Problem FailedAfterWrite(string trace) => new(500, ProblemCodes.InternalError,
+        "The server did what was asked for, and failed before it could say so.",
+        $"Look at what is there before you send the request with a new {RepeatableRoutes.Header}, and tell the operator the trace id {trace}.");
 
     /// <summary>What the handler did not read belongs to the request as well, as far as the client sends it.</summary>
     private static async Task ReadRestAsync(Stream body)
@@ -175,5 +199,11 @@ internal sealed class RepeatedRequests(RequestDelegate next, IServiceScopeFactor
         var scope = scopes.CreateAsyncScope();
         scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(caller.TenantId);
         return scope;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(LogLevel.Error, "{Method} {Route} failed after it had written; trace {Trace}.")]
+        public static partial void FailedAfterWrite(ILogger logger, Exception exception, string method, string route, string trace);
     }
 }

@@ -4,14 +4,23 @@ using Atoll.Contracts;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
+using Atoll.Tenancy;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Atoll.Tests.Platform.Http;
 
-public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<TestServer>
+public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<TestServer>, IAsyncDisposable
 {
+    private readonly List<AsyncServiceScope> _scopes = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var scope in _scopes) await scope.DisposeAsync();
+    }
+
     [Fact]
     public async Task A_repeated_request_gets_the_first_ones_answer_and_is_not_done_again()
     {
@@ -137,7 +146,7 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
                 context.Response.StatusCode = StatusCodes.Status201Created;
                 await context.Response.WriteAsync("made", TestContext.Current.CancellationToken);
             },
-            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System);
+            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System, NullLogger<RepeatedRequests>.Instance);
 
         var first = Context(gone.Token);
         if (withinBody) first.Request.Body = new CutOffBody();
@@ -167,13 +176,57 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
                 context.Response.Headers.Location = "/things/1";
                 await context.Response.WriteAsync(new string('x', (1 << 20) + 1), TestContext.Current.CancellationToken);
             },
-            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System);
+            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System, NullLogger<RepeatedRequests>.Instance);
         var first = NewContext(caller, CancellationToken.None);
         await repeated.InvokeAsync(first);
         Assert.Equal((1 << 20) + 1, first.Response.Body.Length);
         var second = NewContext(caller, CancellationToken.None);
         await repeated.InvokeAsync(second);
         Assert.Equal((1, StatusCodes.Status201Created, "/things/1"), (writes, second.Response.StatusCode, second.Response.Headers.Location.ToString()));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_fails_after_it_has_written_is_not_done_again_and_what_fails_before_is(bool hasWritten)
+    {
+        var (tenant, client) = await server.CreateTenantAsync();
+        var me = (await client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse))!;
+        var caller = new Caller(tenant.Tenant.Id, tenant.Tenant.Name, me.PrincipalId, me.Principal, [.. me.Permissions]);
+        var runs = 0;
+        var repeated = new RepeatedRequests(
+            async context =>
+            {
+                runs++;
+                var db = context.RequestServices.GetRequiredService<PlatformDb>();
+                db.Principals().Add(new Principal { Id = $"prn_{tenant.Tenant.Id}_{runs}", Name = $"made-{runs}", CreatedUtc = DateTime.UnixEpoch });
+                if (hasWritten || runs == 2) await db.SaveChangesAsync();
+                context.Response.StatusCode = StatusCodes.Status201Created;
+                context.Response.Headers.Location = "/things/1";
+                await context.Response.WriteAsync("half of an ans", TestContext.Current.CancellationToken);
+                if (runs == 1) throw new IOException("The disk is gone.");
+            },
+            server.Server.Services.GetRequiredService<IServiceScopeFactory>(), TimeProvider.System, NullLogger<RepeatedRequests>.Instance);
+        var first = NewContext(caller, CancellationToken.None);
+        if (!hasWritten)
+        {
+            await Assert.ThrowsAsync<IOException>(() => repeated.InvokeAsync(first));
+            var done = NewContext(caller, CancellationToken.None);
+            await repeated.InvokeAsync(done);
+            Assert.Equal((2, StatusCodes.Status201Created), (runs, done.Response.StatusCode));
+            return;
+        }
+        await repeated.InvokeAsync(first);
+        var second = NewContext(caller, CancellationToken.None);
+        await repeated.InvokeAsync(second);
+        Assert.Equal((1, StatusCodes.Status500InternalServerError, StatusCodes.Status500InternalServerError), (runs, first.Response.StatusCode, second.Response.StatusCode));
+        Assert.Equal("true", second.Response.Headers["Idempotency-Replayed"].ToString());
+        Assert.Empty(second.Response.Headers.Location.ToString());
+        Assert.StartsWith("{", TextOf(first), StringComparison.Ordinal);
+        Assert.Contains("Look at what is there before you send the request", TextOf(first), StringComparison.Ordinal);
+        Assert.Equal(TextOf(first), TextOf(second));
+
+        static string TextOf(HttpContext context) => System.Text.Encoding.UTF8.GetString(((MemoryStream)context.Response.Body).ToArray());
     }
 
     [Fact]
@@ -193,7 +246,7 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
                 context.Response.StatusCode = StatusCodes.Status201Created;
                 return Task.CompletedTask;
             },
-            scopes, clock);
+            scopes, clock, NullLogger<RepeatedRequests>.Instance);
         await Assert.ThrowsAsync<IOException>(() => repeated.InvokeAsync(NewContext(caller, CancellationToken.None)));
         scopes.IsBroken = false;
 
@@ -206,7 +259,6 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
         async Task<int> RepeatAsync()
         {
             var context = NewContext(caller, CancellationToken.None);
-            context.RequestServices = server.Server.Services;
             await repeated.InvokeAsync(context);
             return context.Response.StatusCode;
         }
@@ -219,9 +271,12 @@ public sealed class RepeatedRequestsTests(TestServer server) : IClassFixture<Tes
         public IServiceScope CreateScope() => IsBroken ? throw new IOException("The disk is gone.") : scopes.CreateScope();
     }
 
-    private static DefaultHttpContext NewContext(Caller caller, CancellationToken aborted)
+    private DefaultHttpContext NewContext(Caller caller, CancellationToken aborted)
     {
-        var context = new DefaultHttpContext { RequestAborted = aborted };
+        var scope = server.Server.Services.CreateAsyncScope();
+        _scopes.Add(scope);
+        scope.ServiceProvider.GetRequiredService<TenantScope>().Enter(caller.TenantId);
+        var context = new DefaultHttpContext { RequestAborted = aborted, RequestServices = scope.ServiceProvider };
         context.Request.Method = "POST";
         context.Request.Path = "/things";
         context.Request.Headers[RepeatableRoutes.Header] = "key-1";
