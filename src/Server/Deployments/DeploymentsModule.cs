@@ -3,6 +3,8 @@ using Atoll.Platform;
 using Atoll.Platform.Database;
 using Atoll.Platform.Security;
 using Atoll.Platform.Telemetry;
+using Atoll.Serving;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Deployments;
 
@@ -13,6 +15,7 @@ internal static class DeploymentsModule
     {
         services.AddSettings<DeploymentsOptions>("Deployments");
         services.AddSingleton<RouteTable>();
+        services.AddSingleton(provider => new HotModelOptions { Share = provider.GetRequiredService<IOptions<DeploymentsOptions>>().Value.HotModelShare });
         services.AddSingleton<ServedModels>();
         services.AddSingleton<IMetrics, CacheMetrics>();
         services.AddSingleton<PinnedModels>();

@@ -4,6 +4,7 @@ using Atoll.Platform.Http;
 using Atoll.Registry;
 using Atoll.Serving;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 
 namespace Atoll.Deployments;
 
@@ -19,6 +20,7 @@ internal sealed partial class PinnedModels : BackgroundService
     private readonly IServiceScopeFactory _scopes;
     private readonly RouteTable _routes;
     private readonly ServedModels _models;
+    private readonly int _loadsMax;
     private readonly TimeProvider _clock;
     private readonly ILogger<PinnedModels> _logger;
     private readonly Channel<string> _changed = Channel.CreateBounded<string>(new BoundedChannelOptions(ChangesMax) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -26,9 +28,10 @@ internal sealed partial class PinnedModels : BackgroundService
     private readonly Dictionary<(string TenantId, string Endpoint), string> _held = [];
 
     public PinnedModels(
-        IServiceScopeFactory scopes, RouteTable routes, ServedModels models, RegistryChanges changes, TimeProvider clock, ILogger<PinnedModels> logger)
+        IServiceScopeFactory scopes, RouteTable routes, ServedModels models, RegistryChanges changes, IOptions<DeploymentsOptions> options, TimeProvider clock,
+        ILogger<PinnedModels> logger)
     {
-        (_scopes, _routes, _models, _clock, _logger) = (scopes, routes, models, clock, logger);
+        (_scopes, _routes, _models, _loadsMax, _clock, _logger) = (scopes, routes, models, options.Value.LoadsMax, clock, logger);
 
         // One that is dropped is found a minute later.
         changes.Changed += (tenantId, _) => _changed.Writer.TryWrite(tenantId);
@@ -61,13 +64,16 @@ internal sealed partial class PinnedModels : BackgroundService
     {
         await using var scope = _scopes.CreateAsyncScope();
         var endpoints = scope.ServiceProvider.GetRequiredService<PlatformDb>().Endpoints().IgnoreQueryFilters().AsNoTracking().Where(endpoint => endpoint.IsPinned);
-        foreach (var pin in await LetGoAsync(endpoints, tenantId, cancellationToken))
+
+        // As many as are loaded at the same time: one that loads slowly does not hold up the others.
+        var sideBySide = new ParallelOptions { MaxDegreeOfParallelism = _loadsMax, CancellationToken = cancellationToken };
+        await Parallel.ForEachAsync(await LetGoAsync(endpoints, tenantId, cancellationToken), sideBySide, async (pin, token) =>
         {
             try
             {
                 var problem = await HoldAsync(
-                    pin.TenantId, pin.Endpoint, isUrgent: false, () => endpoints.AnyAsync(endpoint => endpoint.TenantId == pin.TenantId && endpoint.Name == pin.Endpoint, cancellationToken),
-                    static () => Task.CompletedTask, cancellationToken);
+                    pin.TenantId, pin.Endpoint, isUrgent: false, () => endpoints.AnyAsync(endpoint => endpoint.TenantId == pin.TenantId && endpoint.Name == pin.Endpoint, token),
+                    static () => Task.CompletedTask, token);
                 if (problem is not null) Log.NotHeld(_logger, pin.Endpoint, pin.TenantId, problem.Detail);
             }
             catch (ModelLoadException failure)
@@ -75,7 +81,7 @@ internal sealed partial class PinnedModels : BackgroundService
                 // A damaged blob: the others are to be held all the same.
                 Log.NotHeld(_logger, pin.Endpoint, pin.TenantId, failure.Reason);
             }
-        }
+        });
     }
 
     public override void Dispose()
@@ -140,6 +146,7 @@ internal sealed partial class PinnedModels : BackgroundService
     }
 
     // The model is loaded outside of the turn: a load that takes long, or waits behind others, holds up nobody else's pins.
+    // What is wanted and saved is asked for in the turn, so that pins held side by side may share one context.
     private async Task<Problem?> HoldAsync(
         string tenantId, string endpoint, bool isUrgent, Func<Task<bool>> isWanted, Func<Task> save, CancellationToken cancellationToken)
     {

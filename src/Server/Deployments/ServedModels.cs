@@ -23,7 +23,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger<ServedModels> _logger;
 
-    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, IMeterFactory meters, UsageCounters usage, TimeProvider clock,
+    public ServedModels(BlobStore blobs, TenantLimitsDirectory limits, IOptions<DeploymentsOptions> options, HotModelOptions hot, IMeterFactory meters, UsageCounters usage, TimeProvider clock,
         ILogger<ServedModels> logger)
     {
         _usage = usage;
@@ -37,7 +37,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
             LoadsOf = tenantId => limits.Of(tenantId) is var own ? new TenantLoads(own.ModelLoadsMax, own.WaitingModelLoadsMax, own.ModelLoadsPerSecondMax) : default,
         };
         _cache = new ModelCache(_cacheOptions, clock);
-        Hot = new HotModels(_cache, ReadAsync, new HotModelOptions { Share = options.Value.HotModelShare }, clock);
+        Hot = new HotModels(_cache, ReadAsync, hot, clock);
     }
 
     /// <summary>Models that are asked for all the time.</summary>

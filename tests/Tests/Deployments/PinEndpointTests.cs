@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Runtime.InteropServices;
 using System.Text;
 using Atoll.Contracts;
 using Atoll.Deployments;
 using Atoll.Platform;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Tests.Tenancy;
@@ -11,13 +13,15 @@ using Atoll.Tests.Prediction;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
 using Xunit;
 using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Tests.Deployments;
 
 /// <summary>What is pinned stays in memory, follows its alias, is bounded, and is there before a start says that it is ready.</summary>
-public sealed class PinEndpointTests
+public sealed partial class PinEndpointTests
 {
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -93,6 +97,57 @@ public sealed class PinEndpointTests
     }
 
     [Fact]
+    public async Task A_load_that_takes_long_does_not_hold_up_other_pins()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("A blob that is slow to read is a pipe.");
+            return;
+        }
+        string[] names = ["slow", "quick", "nimble"];
+        await using var server = new TestServer { Settings = ["--Deployments:WarmUpSecondsMax=0"] };
+        var id = await PinAndRestartAsync(server, names);
+        var (pins, models) = (server.Server.Services.GetRequiredService<PinnedModels>(), server.Server.Services.GetRequiredService<ServedModels>());
+        var digests = new List<string>();
+        foreach (var name in names) digests.Add((await RouteAsync(server, id, name)).ServingDigest);
+
+        await using var slow = new SlowBlob(server, id, digests[0]);
+        var pass = pins.HoldAllAsync(id, Token);
+        await UntilAsync(() => models.IsPinned(id, digests[1]) && models.IsPinned(id, digests[2]));
+        Assert.Equal((false, false), (models.IsPinned(id, digests[0]), pass.IsCompleted));
+        await slow.GiveAsync();
+        await pass;
+        Assert.True(models.IsPinned(id, digests[0]));
+    }
+
+    [Fact]
+    public async Task A_pin_that_does_not_load_keeps_no_server_from_being_ready()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Skip("A blob that is slow to read is a pipe.");
+            return;
+        }
+        await using var server = new TestServer { Settings = ["--Deployments:WarmUpSecondsMax=0"] };
+        var id = await PinAndRestartAsync(server, "slow", "quick");
+        var (services, clock) = (server.Server.Services, new VirtualClock());
+        var models = services.GetRequiredService<ServedModels>();
+        var warmUp = new WarmUp(
+            services.GetRequiredService<PinnedModels>(), services.GetRequiredService<RecentModels>(), models, services.GetRequiredService<IServiceScopeFactory>(),
+            Options.Create(new DeploymentsOptions { WarmUpSecondsMax = 10 }), clock, NullLogger<WarmUp>.Instance);
+        var (never, quick) = ((await RouteAsync(server, id, "slow")).ServingDigest, (await RouteAsync(server, id, "quick")).ServingDigest);
+
+        await using var slow = new SlowBlob(server, id, never);
+        var run = warmUp.RunAsync(Token);
+        await UntilAsync(() => models.IsPinned(id, quick));
+        clock.Advance(TimeSpan.FromSeconds(9.9));
+        Assert.False(run.IsCompleted);
+        clock.Advance(TimeSpan.FromSeconds(0.1));
+        await run;
+        Assert.Equal((true, false), (models.IsPinned(id, quick), models.IsPinned(id, never)));
+    }
+
+    [Fact]
     public async Task A_start_loads_what_is_pinned_and_what_was_used_before_it_is_ready()
     {
         await using var server = new TestServer();
@@ -138,6 +193,66 @@ public sealed class PinEndpointTests
                 await handle(context, state);
                 Assert.Equal((expected, isReached ? "" : "1"), (context.Response.StatusCode, context.Response.Headers.RetryAfter.ToString()));
             }
+        }
+    }
+
+    // After the start nothing is in memory, and the first pass is a minute away.
+    private static async Task<string> PinAndRestartAsync(TestServer server, params string[] names)
+    {
+        await server.InitializeAsync();
+        var (tenant, client) = await server.CreateTenantAsync();
+        for (var i = 0; i < names.Length; i++)
+        {
+            await PredictionServer.RegisterAsync(server, tenant.Tenant.Id, names[i], PredictionModels.Constant(i + 1));
+            (await client.PutAsync($"/api/v1/endpoints/{names[i]}/pin", null, Token)).EnsureSuccessStatusCode();
+        }
+        await server.RestartAsync();
+        return tenant.Tenant.Id;
+    }
+
+    private static async Task UntilAsync(Func<bool> isSo)
+    {
+        for (var i = 0; i < 1_000 && !isSo(); i++) await Task.Delay(10, Token);
+        Assert.True(isSo());
+    }
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int mkfifo(string path, uint mode);
+
+    /// <summary>A blob that cannot be read to its end before the test gives it.</summary>
+    private sealed class SlowBlob : IAsyncDisposable
+    {
+        private readonly string _path;
+        private readonly byte[] _bytes;
+        private readonly FileStream _pipe;
+        private bool _isGiven;
+
+        public SlowBlob(TestServer server, string tenantId, string digest)
+        {
+            _path = server.Server.Services.GetRequiredService<BlobStore>().PathOf(tenantId, digest);
+            _bytes = File.ReadAllBytes(_path);
+            File.Delete(_path);
+            Assert.Equal(0, mkfifo(_path, 0x180));
+
+            // Both ends, which does not wait for a reader.
+            _pipe = new FileStream(_path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
+        }
+
+        public async Task GiveAsync()
+        {
+            _isGiven = true;
+
+            // Who opens it from now on finds the file; who has, reads the pipe to its end.
+            File.Delete(_path);
+            await File.WriteAllBytesAsync(_path, _bytes);
+            await _pipe.WriteAsync(_bytes);
+            await _pipe.DisposeAsync();
+        }
+
+        // The server's stop waits for its loads.
+        public async ValueTask DisposeAsync()
+        {
+            if (!_isGiven) await GiveAsync();
         }
     }
 

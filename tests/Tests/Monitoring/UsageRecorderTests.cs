@@ -3,6 +3,7 @@ using Atoll.Deployments;
 using Atoll.Monitoring;
 using Atoll.Platform.Database;
 using Atoll.Platform.Telemetry;
+using Atoll.Serving;
 using Atoll.Tests.Platform;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -26,7 +27,7 @@ public sealed class UsageRecorderTests : IAsyncLifetime
         await _database.AddTenantAsync("ten_a");
         await _database.AddTenantAsync("ten_b");
         _models = new ServedModels(
-            _database.NewBlobs(), _database.Limits, Options.Create(new DeploymentsOptions()), _database.Services.GetRequiredService<IMeterFactory>(), _counters, _clock, NullLogger<ServedModels>.Instance);
+            _database.NewBlobs(), _database.Limits, Options.Create(new DeploymentsOptions()), new HotModelOptions(), _database.Services.GetRequiredService<IMeterFactory>(), _counters, _clock, NullLogger<ServedModels>.Instance);
         var scopes = new ScriptedScopes(_database.Scopes, _ =>
         {
             if (_isBroken) throw new IOException("The disk is full.");

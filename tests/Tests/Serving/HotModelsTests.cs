@@ -150,14 +150,20 @@ public sealed class HotModelsTests
 
     private static Task<ModelContent> LoadAsync(ModelKey key, ModelSignature signature, CancellationToken cancellationToken)
     {
+        var pack = ServingForm.Make(Dense(), cancellationToken);
+        Assert.NotNull(pack.GraphDigest);
+        return Task.FromResult(new ModelContent(pack, signature));
+    }
+
+    /// <summary>Two layers that take <c>x</c> of 64 numbers and give <c>y</c>.</summary>
+    internal static byte[] Dense()
+    {
         var random = new Random(1);
         var graph = new OnnxGraphBuilder("dense");
         var x = graph.Input("x", TensorElementType.Float, "N", 64);
         float[] Weights(int count) => [.. Enumerable.Range(0, count).Select(_ => random.NextSingle() - 0.5f)];
         var hidden = graph.Node("Relu", [graph.Node("Gemm", [x, graph.Constant("w", Weights(64 * 256), 64, 256), graph.Constant("b", Weights(256))])]);
         graph.Output("y", graph.Node("Gemm", [hidden, graph.Constant("v", Weights(256), 256, 1), graph.Constant("c", Weights(1))]), TensorElementType.Float, "N", 1);
-        var pack = ServingForm.Make(graph.ToBytes(), cancellationToken);
-        Assert.NotNull(pack.GraphDigest);
-        return Task.FromResult(new ModelContent(pack, signature));
+        return graph.ToBytes();
     }
 }
