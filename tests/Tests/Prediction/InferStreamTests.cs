@@ -118,7 +118,7 @@ public sealed class InferStreamTests(PredictionServer server) : IClassFixture<Pr
         using var stream = _client.Open(Service + "ModelStreamInfer");
         await stream.WriteAsync(new ModelInferRequest
         {
-            ModelName = "grpc-unread", Id = "a", Inputs = { new InputTensor { Name = "x", Datatype = "FP32", Shape = { 1_000, 1 } } }, RawInputContents = { ByteString.CopyFrom(new byte[4_000]) },
+            ModelName = "grpc-unread", Id = "a", Inputs = { new InputTensor { Name = "x", Datatype = "FP32", Shape = { 64, 1 } } }, RawInputContents = { ByteString.CopyFrom(new byte[4 * 64]) },
         });
         var services = server.Server.Server.Services;
         var route = (await services.GetRequiredService<Atoll.Deployments.RouteTable>().FindAsync(server.TenantId, "grpc-unread", null, TestContext.Current.CancellationToken))!;
