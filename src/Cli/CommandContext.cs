@@ -89,9 +89,13 @@ internal sealed class CommandContext(ParseResult parsed, GlobalOptions options, 
         var login = LoginFile.Read();
         var (server, serverFrom) = First(GivenServer, "--server", terminal.Environment("ATOLL_SERVER"), "ATOLL_SERVER", login?.Server);
         var (key, keyFrom) = First(GivenKey, "--key", terminal.Environment("ATOLL_KEY"), "ATOLL_KEY", login?.Key);
-        if (key is null)
-            throw new RefusedException("There is no API key to call with.", "Log in with: atoll login --server <url> --key <key>, or set ATOLL_KEY.");
         server ??= DefaultServer;
+        if (key is null)
+        {
+            throw new RefusedException(
+                $"There is no API key for {server}.",
+                $"Log in with: atoll login --server {server} --key <key>, or set ATOLL_KEY. The server printed its first key when it was started first; 'atoll recover' makes another.");
+        }
         if (keyFrom == FromLogin && serverFrom != FromLogin && login is not null && ParseServer(server) != ParseServer(login.Server))
             throw new RefusedException(
                 $"The stored key is for {login.Server}, not for {server}.", "Give the key for this server with --key or ATOLL_KEY, or log in there: atoll login.");

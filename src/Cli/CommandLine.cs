@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.RegularExpressions;
 using Atoll.Client;
 using Atoll.Cli.Commands;
 using Atoll.Contracts;
@@ -8,7 +9,7 @@ using Atoll.Contracts;
 namespace Atoll.Cli;
 
 /// <summary>The program <c>atoll</c>: finds the command, runs it, and turns what happens into messages and exit codes.</summary>
-internal static class CommandLine
+internal static partial class CommandLine
 {
     private static readonly ParserConfiguration Parsing = new()
     {
@@ -149,8 +150,29 @@ internal static class CommandLine
             $"'{token.Value}' is not {Kind(option.Option.ValueType)}: {option.Option.Name} <{option.Option.HelpName ?? "value"}>",
         System.CommandLine.Parsing.ArgumentResult { Tokens: [var token, ..] } result when IsConversion(error) =>
             $"'{token.Value}' is not {Kind(result.Argument.ValueType)}: <{result.Argument.Name}>",
+        System.CommandLine.Parsing.OptionResult { Tokens.Count: 0 } result when IsMissing(error) =>
+            $"A value is missing: {result.Option.Name} <{result.Option.HelpName ?? "value"}>",
+        System.CommandLine.Parsing.ArgumentResult { Parent: System.CommandLine.Parsing.OptionResult option, Tokens.Count: 0 } when IsMissing(error) =>
+            $"A value is missing: {option.Option.Name} <{option.Option.HelpName ?? "value"}>",
+        System.CommandLine.Parsing.ArgumentResult { Tokens.Count: 0 } result when IsMissing(error) => $"<{result.Argument.Name}> is missing: {result.Argument.Description}",
+        { } result when ListedValues().Match(error.Message) is { Success: true } listed =>
+            $"'{listed.Groups["given"].Value}' is not one of {string.Join(", ", listed.Groups["known"].Captures.Select(known => known.Value))}: {PlaceOf(result)}",
         _ => error.Message,
     };
+
+    private static string PlaceOf(System.CommandLine.Parsing.SymbolResult result) => result switch
+    {
+        System.CommandLine.Parsing.OptionResult option => option.Option.Name,
+        { Parent: System.CommandLine.Parsing.OptionResult option } => option.Option.Name,
+        System.CommandLine.Parsing.ArgumentResult argument => $"<{argument.Argument.Name}>",
+        _ => "",
+    };
+
+    private static bool IsMissing(System.CommandLine.Parsing.ParseError error) => error.Message.StartsWith("Required argument", StringComparison.Ordinal);
+
+    // How AcceptOnlyFromAmong says it.
+    [GeneratedRegex(@"^Argument '(?<given>.*)' not recognized\. Must be one of:(?:\s*'(?<known>[^']*)')+\s*$", RegexOptions.Singleline)]
+    private static partial Regex ListedValues();
 
     private static bool IsConversion(System.CommandLine.Parsing.ParseError error) => error.Message.StartsWith("Cannot parse argument", StringComparison.Ordinal);
 

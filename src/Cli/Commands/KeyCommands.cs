@@ -34,17 +34,18 @@ internal static class KeyCommands
 
     private static Verb List()
     {
-        var name = PrincipalCommands.PrincipalArgument();
+        var name = new Argument<string?>("principal") { Description = "Name of the principal. Default: you.", Arity = ArgumentArity.ZeroOrOne };
         var paging = new Paging();
-        return new Verb("list", "List the keys of a principal, without their secrets.", new Example("atoll keys list website", "Its keys")) { Arguments = { name }, Options = { paging.Limit, paging.After } }
+        return new Verb("list", "List the keys of a principal, without their secrets.", new("atoll keys list website", "Its keys"), new("atoll keys list", "Your own")) { Arguments = { name }, Options = { paging.Limit, paging.After } }
             .Does(async (context, cancellationToken) =>
             {
-                var page = await context.Client.ListApiKeysPageAsync(context.Get(name), context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
+                var principal = context.Get(name) ?? (await context.Client.GetCallerAsync(cancellationToken)).Principal;
+                var page = await context.Client.ListApiKeysPageAsync(principal, context.Get(paging.After), context.Get(paging.Limit), cancellationToken);
                 context.Write(page, AtollJson.Default.PageApiKeyResponse, console =>
                 {
                     if (page.Items.Count == 0)
                     {
-                        console.Hint($"No keys. Make one with: atoll keys create {context.Get(name)}");
+                        console.Hint($"No keys. Make one with: atoll keys create {principal}");
                         return;
                     }
                     var grid = new Grid().Text("key").Text("begins with").Flexible("note").Text("created").Text("expires");

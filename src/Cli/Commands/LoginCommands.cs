@@ -43,7 +43,7 @@ internal static class LoginCommands
     private static Verb Logout() => new Verb("logout", "Forget the stored server and key.", new Example("atoll logout", "Forget them")) { IsLocal = true }
         .Does((context, _) =>
         {
-            context.Say(context.LoginFile.Delete() ? "Logged out. The key itself stays valid; end it with: atoll keys delete <key>" : "There was no login.");
+            context.Say(context.LoginFile.Delete() ? "Logged out. The key itself stays valid; end it with: atoll keys delete <principal> <key>" : "There was no login.");
             return Task.FromResult(ExitCodes.Done);
         });
 

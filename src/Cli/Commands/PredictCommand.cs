@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Atoll.Client;
 using Atoll.Contracts;
 using Spectre.Console;
@@ -9,7 +10,7 @@ using Spectre.Console;
 namespace Atoll.Cli.Commands;
 
 /// <summary><c>atoll predict</c>: asks an endpoint about rows, texts or images.</summary>
-internal static class PredictCommand
+internal static partial class PredictCommand
 {
     public static Verb Create()
     {
@@ -55,12 +56,31 @@ internal static class PredictCommand
                 // The remedy of the API is a body of JSON.
                 throw new RefusedException(refused.Detail, "Use: " + ExampleFor(await context.Client.GetEndpointAsync(endpoint, cancellationToken)));
             }
-            catch (AtollException refused) when (!context.IsJson && images.Length > 0 && Named(refused.Detail, images) is var named && named != refused.Detail)
+            catch (AtollException refused) when (!context.IsJson && refused.Field is { } field && PlaceOf(field) is { } place)
             {
-                throw new RefusedException(named, refused.Remedy);
+                throw new RefusedException(
+                    refused.Detail.Replace($"The field '{field}'", place, StringComparison.Ordinal), refused.Remedy is { } remedy ? ApiWords.Translate(remedy, context.Command) : null);
             }
-            context.Write(answer, AtollJson.Default.PredictResponse, console => Show(console, answer, samples));
+            context.Write(answer, AtollJson.Default.PredictResponse, console => Show(console, answer, samples, PlaceOf));
             return ExitCodes.Done;
+
+            // What was typed, for what is called rows[0] where it was sent.
+            string? PlaceOf(string field)
+            {
+                if (CsvPlace().Match(field) is { Success: true } line)
+                    return $"Line {line.Groups["line"].Value}{(line.Groups["column"] is { Success: true, Value: var inLine } ? $", column \"{inLine}\"," : "")}";
+                if (SamplePlace().Match(field) is not { Success: true } sample || !int.TryParse(sample.Groups["index"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var index)) return null;
+                var name = sample.Groups["list"].Value switch
+                {
+                    "files" when index < images.Length => $"The file '{images[index]}'",
+                    "texts" => texts is ["-"] || texts.Length > 1 ? $"Text {index + 1}" : "--text",
+                    "rows" when file is not null => $"Row {index + 1}",
+                    "rows" when index < objects.Length => objects.Length > 1 ? $"--row-json {index + 1}" : "--row-json",
+                    "rows" => "--row",
+                    _ => null,
+                };
+                return name is not null && sample.Groups["column"] is { Success: true, Value: var column } ? $"'{column}' in {name}" : name;
+            }
 
             async Task<(PredictResponse Answer, List<string> Samples)> AskAsync()
             {
@@ -105,14 +125,13 @@ internal static class PredictCommand
         _ => $"atoll predict {endpoint.Name} --row " + string.Join(" ", (endpoint.Signature?.Inputs ?? []).Where(input => input.Example is not null).Take(3).Select(input => Quoted($"{input.Name}={input.Example}"))),
     };
 
-    /// <summary>Names the files that the server knows by their number.</summary>
-    private static string Named(string detail, string[] files)
-    {
-        for (var i = 0; i < files.Length; i++) detail = detail.Replace($"The field 'files[{i}]'", $"The file '{files[i]}'", StringComparison.Ordinal);
-        return detail;
-    }
+    [GeneratedRegex(@"^line (?<line>\d+)(?:, column (?<column>.*))?$", RegexOptions.Singleline)]
+    private static partial Regex CsvPlace();
 
-    private static void Show(IAnsiConsole console, PredictResponse answer, List<string> samples)
+    [GeneratedRegex(@"^(?<list>\w+)\[(?<index>\d+)\](?:\.(?<column>.*))?$", RegexOptions.Singleline)]
+    private static partial Regex SamplePlace();
+
+    private static void Show(IAnsiConsole console, PredictResponse answer, List<string> samples, Func<string, string?> placeOf)
     {
         var regression = answer.Predictions.Any(prediction => prediction.Value is not null);
         var grid = new Grid().Flexible("sample");
@@ -143,7 +162,13 @@ internal static class PredictCommand
         if (answer.Warnings is { Count: > 0 } warnings)
         {
             console.WriteLine();
-            foreach (var warning in warnings) console.MarkupLine($"[yellow]![/] {warning.Message.EscapeMarkup()}");
+            foreach (var warning in warnings)
+            {
+                // A message begins with the first place, where it is about that alone.
+                var (message, field) = (warning.Message, warning.Field);
+                if (message.StartsWith(field, StringComparison.Ordinal) && placeOf(field) is { } place) message = place + message[field.Length..];
+                console.MarkupLine($"[yellow]![/] {message.EscapeMarkup()}");
+            }
         }
 
         static string Number(double? value) => value is { } known ? Words.Value(known) : "";

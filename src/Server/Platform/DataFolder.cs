@@ -6,6 +6,9 @@ internal sealed class DataFolder : IDisposable
     /// <summary>Version of the folder's layout; a newer one than this is refused.</summary>
     public const int LayoutVersion = 1;
 
+    // What .NET says when another process has the lock: EWOULDBLOCK of Linux and of macOS, ERROR_SHARING_VIOLATION.
+    private static readonly int[] LockIsTaken = [11, 35, unchecked((int)0x80070020)];
+
     private const string LockFile = "lock";
     private const string StampFile = "VERSION";
 
@@ -59,14 +62,13 @@ internal sealed class DataFolder : IDisposable
             PrivateFolder(path);
             folderLock = new FileStream(Path.Combine(path, LockFile), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException exception) when (File.Exists(Path.Combine(path, LockFile)))
+        catch (IOException exception) when (LockIsTaken.Contains(exception.HResult))
         {
-            throw new DataFolderException(
-                $"The data folder {path} is in use by another process ({exception.Message}) Stop that one, or choose another folder with --data.");
+            throw new DataFolderException($"The data folder {path} is in use by another Atoll. Stop that one, or choose another folder with --data.");
         }
         catch (IOException exception)
         {
-            throw new DataFolderException($"The data folder {path} cannot be made: {exception.Message} Choose another folder with --data.");
+            throw new DataFolderException($"The data folder {path} cannot be opened: {exception.Message} Choose another folder with --data.");
         }
         catch (UnauthorizedAccessException)
         {

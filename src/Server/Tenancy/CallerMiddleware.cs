@@ -50,7 +50,7 @@ internal sealed class CallerMiddleware(RequestDelegate next, CallerDirectory cal
             throw new InvalidOperationException($"The route {endpoint.DisplayName} does not say who may use it.");
         if (needed is not null && !caller.Permissions.Contains(needed.Permission))
         {
-            await ProblemWriter.WriteAsync(context, HttpProblems.PermissionMissing(needed.Permission));
+            await ProblemWriter.WriteAsync(context, HttpProblems.PermissionMissing(needed.Permission, caller));
             return;
         }
         await next(context);

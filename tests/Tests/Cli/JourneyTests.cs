@@ -96,12 +96,23 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
         Assert.Contains("yes", _terminal.Out);
         Assert.DoesNotContain("!", _terminal.Out);
         await RunAsync("predict", "scoring", "--row", "Source=radio", "Invoice=sent");
-        Assert.Contains("! rows[0] leaves out 'Visits'", _terminal.Out);
+        Assert.Contains("! --row leaves out 'Visits'", _terminal.Out);
         Assert.Contains("! 'Invoice' is not read", _terminal.Out);
         var rows = Path.Combine(_terminal.Folder, "new.csv");
         await File.WriteAllTextAsync(rows, "Name,Visits,Source\nx,19,web\ny,0,shop\n");
         await RunAsync(1, "predict", "scoring", "--csv", rows);
         Assert.Contains("Name", _terminal.Error);
+        foreach (var (mistake, expected) in ((string[], string)[])
+        [
+            (["--row", "Visits=many"], "Error: 'Visits' in --row is the text \"many\"."),
+            (["--row-json", """{"Visits":1}""", "--row-json", """{"Visits":"many"}"""], "Error: 'Visits' in --row-json 2 is the text \"many\"."),
+            (["--csv", await WriteAsync("text.csv", "Visits,Source\n1,web\nmany,web\n")], "Error: Line 3, column \"Visits\", is the text \"many\"."),
+            (["--csv", await WriteAsync("long.csv", "Visits,Source\n1,web,x\n")], "Error: Line 2 has 3 values, the header 2."),
+        ])
+        {
+            await RunAsync(1, ["predict", "scoring", .. mistake]);
+            Assert.StartsWith(expected, _terminal.Error, StringComparison.Ordinal);
+        }
         var answer = JsonSerializer.Deserialize(await JsonAsync("predict", "scoring", "--csv", rows, "--ignore-unknown"), AtollJson.Default.PredictResponse)!;
         Assert.Equal(["yes", "no"], answer.Predictions.Select(prediction => prediction.Label));
         var same = JsonSerializer.Deserialize(await JsonAsync("predict", "scoring", "--row-json", """{"Visits":19,"Source":"web"}""", "--alias", "champion"), AtollJson.Default.PredictResponse)!;
@@ -118,6 +129,13 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
         await RunAsync(1, "predict", "scoring", "--row", "Visits=19");
         await RunAsync("datasets", "delete", "leads", "--yes");
         await RunAsync(1, "datasets", "show", "leads");
+
+        async Task<string> WriteAsync(string name, string text)
+        {
+            var path = Path.Combine(_terminal.Folder, name);
+            await File.WriteAllTextAsync(path, text);
+            return path;
+        }
     }
 
     [Fact]

@@ -21,7 +21,11 @@ public sealed class LoginTests(TestServer server) : IClassFixture<TestServer>, I
         Assert.Equal(0, await _terminal.RunAsync("status --output json"));
         Assert.Equal("platform", JsonSerializer.Deserialize(_terminal.Out, AtollJson.Default.CallerResponse)!.Tenant);
 
+        Assert.Equal(0, await _terminal.RunAsync("keys list"));
+        Assert.Contains("atl_", _terminal.Out);
+
         Assert.Equal(0, await _terminal.RunAsync("logout"));
+        Assert.Contains("atoll keys delete <principal> <key>", _terminal.Out);
         Assert.False(File.Exists(LoginFile));
         Assert.Equal(1, await _terminal.RunAsync("status"));
     }

@@ -95,6 +95,22 @@ public sealed class TenancyCommandsTests(TestServer server) : IClassFixture<Test
     }
 
     [Fact]
+    public async Task Who_administers_a_tenant_is_told_to_grant_it_and_others_whom_to_ask()
+    {
+        var (tenant, _) = await server.CreateTenantAsync();
+        var recovered = await JsonAsync($"tenants recover {tenant.Tenant.Name}", server.Server.FirstKey!, AtollJson.Default.CreatedApiKeyResponse);
+        await RunAsync("models list", recovered.Secret, code: 1);
+        Assert.Contains("Give it to yourself: atoll grants add recovery models.read.", _terminal.Error);
+        await RunAsync("grants add recovery models.read", recovered.Secret);
+        await RunAsync("models list", recovered.Secret);
+
+        await RunAsync("principals create website", recovered.Secret);
+        var key = await JsonAsync("keys create website", recovered.Secret, AtollJson.Default.CreatedApiKeyResponse);
+        await RunAsync("models list", key.Secret, code: 1);
+        Assert.Contains("Ask an administrator of the tenant to grant it: atoll grants add website models.read.", _terminal.Error);
+    }
+
+    [Fact]
     public async Task The_platforms_permission_is_not_asked_for_in_the_tenant()
     {
         var (tenant, _) = await server.CreateTenantAsync();

@@ -126,6 +126,8 @@ public sealed class SamplePackTests
         Assert.InRange(test["rare"], 0.15, 0.25);
         Assert.InRange(test["often"], 0.19, 0.215);
         Assert.Equal(100, manifest.Statistics.Duplicates);
+        var repeated = manifest.Warnings.Where(warning => warning.Code == ImportProblemCodes.DuplicateSample).ToList();
+        Assert.Equal((11, "90 more samples repeat others."), (repeated.Count, repeated[^1].Message));
         using var pack = bench.Open();
         Assert.All(pack.Records().GroupBy(item => item.Record.Hash), group => Assert.Single(group.Select(item => item.Record.Split).Distinct()));
     }

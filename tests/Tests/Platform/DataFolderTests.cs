@@ -76,7 +76,11 @@ public sealed class DataFolderTests : IDisposable
     public void A_second_server_is_refused_until_the_first_has_gone()
     {
         using (DataFolder.Open(Data))
-            Assert.Contains("in use by another process", Assert.Throws<DataFolderException>(() => DataFolder.Open(Data)).Message);
+        {
+            Assert.Equal(
+                $"The data folder {Data} is in use by another Atoll. Stop that one, or choose another folder with --data.",
+                Assert.Throws<DataFolderException>(() => DataFolder.Open(Data)).Message);
+        }
         DataFolder.Open(Data).Dispose();
     }
 

@@ -15,6 +15,7 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
     private readonly Dictionary<ulong, Seen> _seen = [];
     private readonly Dictionary<long, int[]> _furtherLabels = [];
     private readonly bool _splitsGiven = files.Any(file => file.Split is not null);
+    private long _duplicatesUnlisted;
 
     public ImportProblems Problems => problems;
 
@@ -115,6 +116,12 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
         if (pack.Count == 0 && problems.ErrorCount == 0)
         {
             problems.Fatal(new ImportProblem(ImportProblemCodes.NoRows, "There is not a single sample in the upload. Send at least two.", files[0].Name));
+        }
+
+        if (_duplicatesUnlisted > 0)
+        {
+            problems.Warn(new ImportProblem(ImportProblemCodes.DuplicateSample, _duplicatesUnlisted == 1
+                ? "One more sample repeats another." : $"{_duplicatesUnlisted:N0} more samples repeat others."));
         }
 
         JudgeLabels();
@@ -247,7 +254,11 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
 
         Duplicates++;
         bool conflict = label != first.Label && !MultiLabel;
-        if (Duplicates > DuplicatesListed && !conflict) return;
+        if (Duplicates > DuplicatesListed && !conflict)
+        {
+            _duplicatesUnlisted++;
+            return;
+        }
 
         var where = first.Place.Entry ?? $"line {first.Place.Line}";
         if (first.Place.File != place.File) where = $"{files[first.Place.File].Name}, {where}";

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Security;
 
 namespace Atoll.Platform.Http;
 
@@ -15,13 +16,15 @@ internal static class HttpProblems
     public static Problem Unauthenticated(string what) =>
         new(401, ProblemCodes.Unauthenticated, what, "Send 'Authorization: Bearer <API key or access token>'.");
 
-    public static Problem PermissionMissing(string permission) =>
+    public static Problem PermissionMissing(string permission, Caller caller) =>
         new(403, ProblemCodes.PermissionMissing, $"This needs the permission '{permission}', which the caller does not have.",
             permission == Permissions.PlatformAdminister
             ? "It is for administrators of the platform: use the key that the server printed at its first start, or one made by 'atoll recover'."
             : permission == Permissions.PlatformObserve
             ? $"Only principals of the tenant 'platform' can have it: atoll grants add <principal> {permission}."
-            : "Ask an administrator of the tenant to grant it: atoll grants add <principal> " + permission + ".");
+            : caller.Permissions.Contains(Permissions.TenantAdminister)
+            ? $"Give it to yourself: atoll grants add {caller.PrincipalName} {permission}."
+            : $"Ask an administrator of the tenant to grant it: atoll grants add {caller.PrincipalName} {permission}.");
 
     public static Problem NotFound(string what, string name, string remedy) =>
         new(404, ProblemCodes.NotFound, $"There is no {what} '{name}'.", remedy);

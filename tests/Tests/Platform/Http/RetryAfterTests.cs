@@ -2,8 +2,10 @@ using System.Collections.Frozen;
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Http;
 using Atoll.Platform.Limits;
+using Atoll.Platform.Security;
 using Atoll.Prediction;
 using Atoll.Serving.Onnx;
 using Atoll.Tests.Prediction;
@@ -66,7 +68,7 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
     [Fact]
     public async Task Every_exception_that_becomes_503_says_when()
     {
-        foreach (var failure in (Exception[])[new IOException("", 5), new IOException("", 28), new SqliteException("", 5), new SqliteException("", 10), new SqliteException("", 13), new FileNotFoundException()])
+        foreach (var failure in (Exception[])[new IOException("", 5), new IOException("", 28), new SqliteException("", 5), new SqliteException("", 10), new SqliteException("", 13), new BlobMissingException("0", new FileNotFoundException())])
         {
             var context = Context("/api/v1/runs");
             Assert.True(await new ErrorHandling(NullLogger<ErrorHandling>.Instance).TryHandleAsync(context, failure, TestContext.Current.CancellationToken));
@@ -89,6 +91,7 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
             _ when type == typeof(TimeSpan) => TimeSpan.FromMilliseconds(2_500),
             _ when type == typeof(TenantLimits) => new TenantLimits(),
             _ when type == typeof(Route) => route,
+            _ when type == typeof(Caller) => new Caller("tnt_1", "t", "prn_1", "p", []),
             _ when type == typeof(SamplePlan) => plan,
             _ when type == typeof(SampleColumn) => plan.Columns[0],
             _ when type == typeof(JsonException) => new JsonException(),
