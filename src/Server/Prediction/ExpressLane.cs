@@ -17,9 +17,9 @@ namespace Atoll.Prediction;
 
 /// <summary>Answers a prediction at once where everything that it needs is in memory: caller, route, model, and a place to run.</summary>
 /// <remarks>
-/// It answers successes only. Whatever is not as simple as that (an error, a model on disk, a queue, a header that few send) goes the long way through
-/// routes and handlers, from the beginning, and gets its answer there; so nothing here decides what a client is told when something is wrong.
-/// docs/decisions/0009-express-lane.md says what this is worth.
+/// Whatever is not as simple as that (a bad request, a model on disk, a queue, a header that few send) goes the long way through routes and handlers,
+/// from the beginning, and gets its answer there. What it tells itself is only what cannot be asked again, as the model has run, and that a tenant
+/// is above its limits: who floods is sent away cheaply. docs/decisions/0009-express-lane.md says what this is worth.
 /// </remarks>
 internal sealed class ExpressLane(
     RequestDelegate next, IRememberedCallers callers, RouteTable routes, ServedModels models, PredictionRunner runner, IOptions<PredictionOptions> options,
@@ -81,7 +81,7 @@ internal sealed class ExpressLane(
         await next(context);
     }
 
-    /// <param name="problem">What was wrong with the answer: the model has run by then, and does not run again on the long way.</param>
+    /// <param name="problem">Why there is no answer: the tenant is above its limits, or the model has run and does not run again on the long way.</param>
     private bool TryAnswer(HttpResponse response, Address address, string tenantId, ReadOnlySequence<byte> body, PredictionWork work, out Problem? problem)
     {
         problem = null;
@@ -136,7 +136,8 @@ internal sealed class ExpressLane(
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         if (Infer.Read(request, body, work.InferRequest, isPlain: true) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
         var input = clock.GetElapsedTime(began);
-        if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
+        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem)) return false;
+        if (problem is not null) return true;
         began = clock.GetTimestamp();
         problem = tensors.Classify() ?? work.InferResponse.Write(route);
         if (problem is null) Count(lease, input, began);
@@ -176,7 +177,8 @@ internal sealed class ExpressLane(
             return false;
         }
         var input = clock.GetElapsedTime(began);
-        if (!runner.TryRunNow(route.TenantId, tensors.Call)) return false;
+        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem)) return false;
+        if (problem is not null) return true;
         began = clock.GetTimestamp();
         problem = tensors.Classify();
         if (problem is not null) return true;

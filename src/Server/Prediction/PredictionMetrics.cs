@@ -26,6 +26,8 @@ internal sealed class PredictionMetrics : IMetrics
         Time("nv_inference_compute_output_duration_us", Step.ComputeOutput, "Microseconds of writing tensors.");
         meter.CreateObservableGauge("nv_inference_pending_request_count", () => runner.Places.Waiting, null, "Requests that wait for their turn.");
         meter.CreateObservableGauge("atoll.predictions.running", () => runner.Places.Running, "{request}", "Requests that run a model now.");
+        meter.CreateObservableCounter("atoll.predictions.express", () => runner.AtOnce.Sum(), "{request}", "Requests that ran at once by the express lane.");
+        meter.CreateObservableCounter("atoll.predictions.batched", () => runner.Together.Sum(), "{request}", "Requests that ran together with others.");
         meter.CreateObservableCounter(
             "atoll.predictions.refused",
             () => Reasons.Select(reason => new Measurement<long>(runner.Places.Refused(reason.Reason), new KeyValuePair<string, object?>("reason", reason.Word))),

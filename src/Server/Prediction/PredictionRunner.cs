@@ -15,6 +15,9 @@ internal sealed class PredictionRunner : IDisposable
     // A request that takes longer than this may not have the last place, so that short ones never wait for long ones only.
     private static readonly TimeSpan Long = TimeSpan.FromMilliseconds(20);
 
+    // Runs of this length, on every processor at once, keep those who read and answer requests waiting for the processor.
+    private static readonly TimeSpan Heavy = TimeSpan.FromMilliseconds(0.3);
+
     private readonly FairQueue _places;
     private readonly TenantLimitsDirectory _limits;
     private readonly IOptions<PredictionOptions> _options;
@@ -45,8 +48,11 @@ internal sealed class PredictionRunner : IDisposable
     /// <summary>Requests that ran together with others.</summary>
     public StripedCounter Together { get; } = new();
 
-    /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall)"/>.</summary>
+    /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall, out Problem?)"/>.</summary>
     public StripedCounter AtOnce { get; } = new();
+
+    /// <summary>Requests that were refused there.</summary>
+    public StripedCounter RefusedAtOnce { get; } = new();
 
     public void Dispose() => _watch.Dispose();
 
@@ -74,7 +80,7 @@ internal sealed class PredictionRunner : IDisposable
         }
         catch (TimeoutException)
         {
-            return PredictionProblems.TookTooLong(_options.Value.RunSecondsMax);
+            return TookTooLong;
         }
     }
 
@@ -84,7 +90,11 @@ internal sealed class PredictionRunner : IDisposable
         using var call = OnnxCall.Rent(session);
         var where = plan.OutputsOf(session);
         FillAll(call, where, work.Samples, 0, work.Samples.Count);
-        if (await RunAsync(plan.Route.TenantId, call, Timeout.InfiniteTimeSpan, cancellationToken) is { } problem) return problem;
+        return await RunAsync(plan.Route.TenantId, call, Timeout.InfiniteTimeSpan, cancellationToken) ?? Answer(call, where, plan, work, csv);
+    }
+
+    private static Problem? Answer(OnnxCall call, OutputPlan where, SamplePlan plan, PredictionWork work, bool csv)
+    {
         var answer = new PredictionAnswer(plan, work, csv);
         if (answer.Add(call.Outputs, where, 0, work.Samples.Count) is { } unfit) return unfit;
         answer.End();
@@ -144,11 +154,9 @@ internal sealed class PredictionRunner : IDisposable
     {
         // Before it can be taken out of the line: whoever was taken has to stay until it ran.
         var limits = _limits.Of(tenantId);
-        if (_places.JoinLine(tenantId, LimitsOf(limits)) is { } refusal)
+        if (_places.JoinLine(tenantId, LimitsOf(limits, call.Session)) is { } refusal)
         {
-            call.Session.Statistics.Add(RunStatistics.Step.Fail, TimeSpan.Zero);
-            _usage.CountRefusal(tenantId);
-            return ToProblem(refusal, limits);
+            return Refuse(tenantId, call.Session, refusal, limits, TimeSpan.Zero);
         }
         try
         {
@@ -235,15 +243,15 @@ internal sealed class PredictionRunner : IDisposable
     }
 
     /// <summary>Runs a model that is known to be quick, if that is possible at once; nothing is counted when it is not, and the caller takes the long way.</summary>
+    /// <param name="problem">Why it may not run, if that is known at once.</param>
     /// <exception cref="TimeoutException">It was not quick this time.</exception>
-    public bool TryRunNow(string tenantId, OnnxCall call)
+    public bool TryRunNow(string tenantId, OnnxCall call, out Problem? problem)
     {
-        var samples = SamplesOf(call);
-        if (!IsQuick(call.Session, samples) || !TryEnterNow(tenantId, out var turn)) return false;
+        if (!TryEnterNow(tenantId, call.Session, SamplesOf(call), out var turn, out problem)) return problem is not null;
         var isDone = false;
         try
         {
-            RunCounted(call, samples);
+            RunCounted(call, SamplesOf(call));
             isDone = true;
         }
         catch (OnnxException)
@@ -252,37 +260,24 @@ internal sealed class PredictionRunner : IDisposable
         }
         finally
         {
-            LeaveNow(turn, tenantId, call.Session, samples, isDone);
+            LeaveNow(turn, tenantId, call.Session, SamplesOf(call), isDone);
         }
         return isDone;
     }
 
     /// <summary>The same for samples: predicts them in one run and writes the answer.</summary>
-    /// <param name="problem">What is wrong with the prediction.</param>
-    /// <inheritdoc cref="TryRunNow(string, OnnxCall)"/>
+    /// <param name="problem">Why it may not run, or what is wrong with the prediction.</param>
+    /// <inheritdoc cref="TryRunNow(string, OnnxCall, out Problem?)"/>
     public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work, out Problem? problem)
     {
         problem = null;
-        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun || !IsQuick(session, work.Samples.Count)
-            || !TryEnterNow(plan.Route.TenantId, out var turn)) return false;
-        var isDone = false;
+        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun) return false;
         using var call = OnnxCall.Rent(session);
-        try
-        {
-            var answer = new PredictionAnswer(plan, work, csv: false);
-            problem = RunSlices(call, plan, work, answer, RowsPerRun);
-            if (problem is null) answer.End();
-            isDone = true;
-        }
-        catch (OnnxException)
-        {
-            // As above.
-        }
-        finally
-        {
-            LeaveNow(turn, plan.Route.TenantId, session, work.Samples.Count, isDone);
-        }
-        return isDone;
+        var where = plan.OutputsOf(session);
+        FillAll(call, where, work.Samples, 0, work.Samples.Count);
+        if (!TryRunNow(plan.Route.TenantId, call, out problem)) return false;
+        problem ??= Answer(call, where, plan, work, csv: false);
+        return true;
     }
 
     /// <summary>By what it took before: a request, and so many samples.</summary>
@@ -293,14 +288,31 @@ internal sealed class PredictionRunner : IDisposable
         return samples <= 1 || (known > 0 && session.Statistics[RunStatistics.Step.ComputeInfer].Nanoseconds / known * samples < Long.TotalNanoseconds);
     }
 
-    private bool TryEnterNow(string tenantId, out Turn turn)
+    private bool TryEnterNow(string tenantId, OnnxSession session, long samples, out Turn turn, out Problem? problem)
     {
-        turn = default;
-        return _limits.FindKnown(tenantId) is { } limits && _places.TryEnter(tenantId, LimitsOf(limits), out turn);
+        (turn, problem) = (default, null);
+        if (_limits.FindKnown(tenantId) is not { } limits) return false;
+        var asked = LimitsOf(limits, session);
+        var isDecided = IsQuick(session, samples) && _places.TryEnter(tenantId, asked, out turn);
+        if (isDecided && turn.Refusal == Refusal.None) return true;
+        if ((isDecided ? turn : _places.FindRefusal(tenantId, asked)) is not { } refusal) return false;
+        problem = Refuse(tenantId, session, refusal, limits, TimeSpan.Zero);
+        RefusedAtOnce.Increment();
+        return false;
     }
 
-    private static QueueLimits LimitsOf(TenantLimits limits) =>
-        new(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax);
+    private Problem Refuse(string tenantId, OnnxSession session, in Turn refusal, TenantLimits limits, TimeSpan took)
+    {
+        session.Statistics.Add(RunStatistics.Step.Fail, took);
+        _usage.CountRefusal(tenantId);
+        return ToProblem(refusal, limits);
+    }
+
+    private static QueueLimits LimitsOf(TenantLimits limits, OnnxSession session) =>
+        new(limits.WaitingPredictionsMax, limits.PredictionsPerSecondMax, limits.PredictionWeight, limits.RunningPredictionsMax)
+        {
+            RunsMaxBesideOthers = session.MeanTime > Heavy ? Math.Max(1, Environment.ProcessorCount - 1) : 0,
+        };
 
     private void LeaveNow(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone)
     {
@@ -352,20 +364,14 @@ internal sealed class PredictionRunner : IDisposable
     private async ValueTask<Place> EnterAsync(string tenantId, OnnxSession session, TimeSpan timeout, CancellationToken cancellationToken, bool isPaid = false, bool isBegun = false)
     {
         var began = _clock.GetTimestamp();
-        var place = await QueueAsync(tenantId, session, timeout, isPaid, isBegun, cancellationToken);
-        var took = _clock.GetElapsedTime(began);
-        session.Statistics.Add(place.Problem is null ? RunStatistics.Step.Queue : RunStatistics.Step.Fail, took);
-        if (place.Problem is not null) _usage.CountRefusal(tenantId);
-        RequestSpans.Record("queue", took, _clock);
-        return place;
-    }
-
-    private async ValueTask<Place> QueueAsync(string tenantId, OnnxSession session, TimeSpan timeout, bool isPaid, bool isBegun, CancellationToken cancellationToken)
-    {
         var limits = _limits.Of(tenantId);
-        var queue = LimitsOf(limits) with { IsBegun = isBegun };
+        var queue = LimitsOf(limits, session) with { IsBegun = isBegun };
         var turn = await _places.EnterAsync(tenantId, isPaid ? queue with { PerSecondMax = 0 } : queue, timeout, session.MeanTime > Long, cancellationToken);
-        return new Place(turn, turn.Refusal == Refusal.None ? null : ToProblem(turn, limits));
+        var took = _clock.GetElapsedTime(began);
+        RequestSpans.Record("queue", took, _clock);
+        if (turn.Refusal != Refusal.None) return new Place(turn, Refuse(tenantId, session, turn, limits, took));
+        session.Statistics.Add(RunStatistics.Step.Queue, took);
+        return new Place(turn, null);
     }
 
     /// <param name="requests">Those that ran together; the turn is counted for this one, and the others are of the same tenant.</param>

@@ -26,7 +26,8 @@ internal enum Refusal
 /// <param name="Weight">How many times the share of a tenant of weight one it gets when all want more than there is.</param>
 /// <param name="RunsMax">Requests that may run at the same time; further ones wait, even when places are free. 0 for any number.</param>
 /// <param name="IsBegun">The rest of a request that was let in before: it waits for its turn like others, but nobody sends it away.</param>
-internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1, int RunsMax = 0, bool IsBegun = false);
+/// <param name="RunsMaxBesideOthers">The same as <paramref name="RunsMax"/> while other tenants ask, too: what takes all processors keeps others from even being read.</param>
+internal readonly record struct QueueLimits(int WaitingMax, double PerSecondMax = 0, double Weight = 1, int RunsMax = 0, bool IsBegun = false, int RunsMaxBesideOthers = 0);
 
 /// <summary>The right to run, or why there is none. Give it back by <see cref="FairQueue.Leave"/>.</summary>
 internal readonly struct Turn
@@ -71,6 +72,9 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
+    // Who had a turn within it is there.
+    private static readonly TimeSpan Lately = TimeSpan.FromSeconds(1);
+
     // Long requests leave a place to short ones, if there is more than one.
     private readonly int _longMax = Math.Max(1, runsMax - 1);
     private readonly ConcurrentDictionary<string, Tenant> _tenants = new(StringComparer.Ordinal);
@@ -82,6 +86,8 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     private long _virtualTime;
     private int _long;
     private int _inLines;
+    private long _countedAt = clock.GetTimestamp();
+    private volatile bool _isShared;
 
     /// <summary>Requests that wait.</summary>
     public int Waiting => (int)(Interlocked.Read(ref _state) >> 32);
@@ -124,6 +130,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
         if (limits is { IsBegun: false, PerSecondMax: > 0 } && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
             return ValueTask.FromResult(Refuse(Refusal.TooOften, later));
+        limits = Of(limits);
         if (TryTake(tenant, limits.RunsMax, isLong))
         {
             if (TryTakePlace()) return ValueTask.FromResult(Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong));
@@ -132,13 +139,19 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         return WaitAsync(tenant, limits, timeout < TimeSpan.Zero ? TimeSpan.MaxValue : timeout, isLong, cancellationToken);
     }
 
-    /// <summary>Begins the turn of a short request, if it may run and need not wait. Otherwise nothing has changed.</summary>
+    /// <summary>The refusal of a request that could only wait, where it may not; null when it has to be asked for by <see cref="EnterAsync"/>.</summary>
+    public Turn? FindRefusal(string tenantId, QueueLimits limits) =>
+        _tenants.TryGetValue(tenantId, out var tenant) && tenant.Waiting >= Math.Max(1, limits.WaitingMax) ? Refuse(Refusal.TenantFull, Soon) : null;
+
+    /// <summary>Begins the turn of a short request that need not wait, or refuses what comes too often. Otherwise nothing has changed.</summary>
+    /// <param name="turn">The turn, or the refusal.</param>
     public bool TryEnter(string tenantId, QueueLimits limits, out Turn turn)
     {
         turn = default;
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
+        limits = Of(limits);
         if (!TryTake(tenant, limits.RunsMax, isLong: false)) return false;
-        if (!TryTakePlace())
+        if (!TryTakePlace() && !TryTakePlaceBesideWaiters())
         {
             GiveBack(tenant, isLong: false);
 
@@ -149,10 +162,11 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             }
             return false;
         }
-        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 })
+        if (limits.PerSecondMax > 0 && tenant.TakeFromRate(limits.PerSecondMax, clock) is { Ticks: > 0 } later)
         {
             Free(tenant, isLong: false);
-            return false;
+            turn = Refuse(Refusal.TooOften, later);
+            return true;
         }
         turn = Begin(tenant, limits.Weight, Interlocked.Read(ref _virtualTime), isLong: false);
         return true;
@@ -178,6 +192,23 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             state = seen;
         }
         return false;
+    }
+
+    /// <summary>Takes a place that none of those that wait may have, as their tenants have all that they may.</summary>
+    private bool TryTakePlaceBesideWaiters()
+    {
+        if (Running >= runsMax) return false;
+        lock (_lock)
+        {
+            Dispatch_NeedsLock();
+            for (var state = Interlocked.Read(ref _state); (int)state < runsMax;)
+            {
+                var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
+                if (seen == state) return true;
+                state = seen;
+            }
+            return false;
+        }
     }
 
     private void Free(Tenant tenant, bool isLong)
@@ -244,6 +275,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
                 continue;
             }
             found = tenant.Waiters.Dequeue();
+            tenant.CountWaiters_NeedsLock();
             if (tenant.Waiters.Count > 0) _next.Enqueue(place, tag + tenant.Expected(found.Weight));
             else tenant.InLine = null;
             break;
@@ -261,6 +293,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             // Counted before anybody can leave without seeing it; who left before has freed a place that is found here.
             var waiting = (Interlocked.Add(ref _state, OneWaiting) >> 32) - 1;
             tenant.Waiters.Enqueue(waiter);
+            tenant.CountWaiters_NeedsLock();
             if (tenant.InLine is null)
             {
                 tenant.InLine = new Place(tenant);
@@ -324,6 +357,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     {
         var tenant = waiter.Tenant;
         tenant.Waiters = new Queue<Waiter>(tenant.Waiters.Where(other => other != waiter));
+        tenant.CountWaiters_NeedsLock();
         // Its place in the line would give it credit for the time until it comes again.
         if (tenant.Waiters.Count == 0) tenant.InLine = null;
         Interlocked.Add(ref _state, -OneWaiting);
@@ -341,7 +375,24 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
             if (seen == now) break;
             now = seen;
         }
-        return new Turn(tenant, isLong, clock.GetTimestamp());
+        var began = clock.GetTimestamp();
+        tenant.SeenAt = began;
+        if (clock.GetElapsedTime(Interlocked.Read(ref _countedAt), began) > Lately / 2) CountTenants(began);
+        return new Turn(tenant, isLong, began);
+    }
+
+    /// <summary>What holds while others ask, too.</summary>
+    private QueueLimits Of(in QueueLimits limits) =>
+        limits.RunsMaxBesideOthers > 0 && _isShared && (limits.RunsMax == 0 || limits.RunsMax > limits.RunsMaxBesideOthers) ? limits with { RunsMax = limits.RunsMaxBesideOthers } : limits;
+
+    /// <summary>Sees whether more than one tenant had a turn lately.</summary>
+    private void CountTenants(long now)
+    {
+        Interlocked.Exchange(ref _countedAt, now);
+        var count = 0;
+        foreach (var (_, tenant) in _tenants)
+            if (clock.GetElapsedTime(tenant.SeenAt, now) < Lately && ++count > 1) break;
+        _isShared = count > 1;
     }
 
     // Everybody who waits gets a turn before the tenant's last one, as many as it has itself; what each takes is as long as was seen.
@@ -399,8 +450,22 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         private long _meanTicks;
         private long _weightMillis = 1_000;
         private long _rateTime;
+        private long _seenAt = long.MinValue / 2;
         private int _running;
         private int _inLines;
+        private int _waiters;
+
+        /// <summary>Its requests that wait, here and in lines.</summary>
+        internal int Waiting => Volatile.Read(ref _waiters) + Volatile.Read(ref _inLines);
+
+        internal void CountWaiters_NeedsLock() => Volatile.Write(ref _waiters, Waiters.Count);
+
+        /// <summary>When its last turn began.</summary>
+        internal long SeenAt
+        {
+            get => Interlocked.Read(ref _seenAt);
+            set => Interlocked.Exchange(ref _seenAt, value);
+        }
 
         internal int JoinLine() => Interlocked.Increment(ref _inLines);
 

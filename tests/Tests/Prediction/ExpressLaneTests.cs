@@ -68,6 +68,35 @@ public sealed class ExpressLaneTests(PredictionServer server) : IClassFixture<Pr
     }
 
     [Fact]
+    public async Task A_tenant_above_its_rate_is_sent_away_at_once_in_the_words_of_the_long_way()
+    {
+        const string path = "/v2/models/price/infer", body = """{"inputs":[{"name":"rooms","shape":[1,1],"datatype":"FP32","data":[3]}]}""";
+        await SendAsync(server.Client, path, body, isPlain: true);
+        var caller = await server.Client.GetFromJsonAsync("/api/v1/me", AtollJson.Default.CallerResponse, TestContext.Current.CancellationToken);
+        var limit = $"/api/v1/tenants/{caller!.Tenant}/limits/predictionsPerSecondMax";
+        (await server.Server.Platform.PutAsJsonAsync(limit, new { value = 0.0001 }, TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        try
+        {
+            var before = Runner.RefusedAtOnce.Sum();
+            while ((await SendAsync(server.Client, path, body, isPlain: true)).Status == HttpStatusCode.OK) Assert.Equal(before, Runner.RefusedAtOnce.Sum());
+            Assert.Equal(before + 1, Runner.RefusedAtOnce.Sum());
+            var fast = await SendAsync(server.Client, path, body, isPlain: true);
+            Assert.Equal(HttpStatusCode.TooManyRequests, fast.Status);
+            Assert.Equal(before + 2, Runner.RefusedAtOnce.Sum());
+            Assert.Equal(await SendAsync(server.Client, path, body, isPlain: false), fast);
+            Assert.Equal(before + 2, Runner.RefusedAtOnce.Sum());
+
+            using var client = new GrpcTestClient(server.Server.Server.Address, server.Client.DefaultRequestHeaders.Authorization!.Parameter);
+            Assert.Equal(StatusCode.ResourceExhausted, (await client.CallAsync<ModelInferResponse>(Infer, Price())).Answer.Status);
+            Assert.Equal(before + 3, Runner.RefusedAtOnce.Sum());
+        }
+        finally
+        {
+            (await server.Server.Platform.DeleteAsync(limit, TestContext.Current.CancellationToken)).EnsureSuccessStatusCode();
+        }
+    }
+
+    [Fact]
     public async Task Calls_of_grpc_are_answered_alike_too()
     {
         using var client = new GrpcTestClient(server.Server.Server.Address, server.Client.DefaultRequestHeaders.Authorization!.Parameter);

@@ -43,6 +43,85 @@ public sealed class FairQueueTests
     }
 
     [Fact]
+    public async Task Heavy_runs_leave_a_processor_while_others_ask_and_take_all_when_nobody_does()
+    {
+        var clock = new VirtualClock();
+        var queue = new FairQueue(3, 10, clock);
+        var heavy = Limits with { RunsMaxBesideOthers = 1 };
+
+        // Alone, for longer than it takes to see who is there.
+        for (var i = 0; i < 3; i++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(0.6));
+            queue.Leave(await EnterAsync("heavy"));
+        }
+        List<Turn> alone = [await EnterAsync("heavy"), await EnterAsync("heavy"), await EnterAsync("heavy")];
+        foreach (var turn in alone) queue.Leave(turn);
+
+        // Another one asks.
+        clock.Advance(TimeSpan.FromSeconds(0.6));
+        queue.Leave(await EnterAsync("quiet"));
+        clock.Advance(TimeSpan.FromSeconds(0.6));
+        queue.Leave(await EnterAsync("heavy"));
+        var first = await EnterAsync("heavy");
+        var second = EnterAsync("heavy").AsTask();
+        Assert.False(queue.TryEnter("heavy", heavy, out _));
+        Assert.False(second.IsCompleted);
+        Assert.True(queue.TryEnter("quiet", Limits, out var other) && other.Refusal == Refusal.None);
+        queue.Leave(other);
+        queue.Leave(first);
+        queue.Leave(await second);
+
+        // It has gone.
+        for (var i = 0; i < 3; i++)
+        {
+            clock.Advance(TimeSpan.FromSeconds(0.6));
+            queue.Leave(await EnterAsync("heavy"));
+        }
+        first = await EnterAsync("heavy");
+        second = EnterAsync("heavy").AsTask();
+        Assert.True(second.IsCompleted);
+
+        ValueTask<Turn> EnterAsync(string tenant) =>
+            queue.EnterAsync(tenant, tenant == "heavy" ? heavy : Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task Who_could_only_wait_where_no_more_may_is_refused_without_lining_up()
+    {
+        var queue = new FairQueue(1, 10, TimeProvider.System);
+        var limits = Limits with { WaitingMax = 2 };
+        Assert.Null(queue.FindRefusal("a", limits));
+        var running = await queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+        var waiting = queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.Null(queue.FindRefusal("a", limits));
+        Assert.Null(queue.JoinLine("a", limits));
+        Assert.Equal(Refusal.TenantFull, queue.FindRefusal("a", limits)!.Value.Refusal);
+        Assert.Equal(1, queue.Refused(Refusal.TenantFull));
+        Assert.Null(queue.FindRefusal("b", limits));
+        queue.LeaveLine("a");
+        Assert.Null(queue.FindRefusal("a", limits));
+        Assert.Null(queue.JoinLine("a", limits));
+        queue.Leave(running);
+        queue.Leave(await waiting);
+        queue.LeaveLine("a");
+        Assert.Null(queue.FindRefusal("a", limits));
+    }
+
+    [Fact]
+    public void What_comes_too_often_is_refused_at_once()
+    {
+        var queue = new FairQueue(2, 10, new VirtualClock());
+        var limits = Limits with { PerSecondMax = 1 };
+        Assert.True(queue.TryEnter("a", limits, out var turn));
+        queue.Leave(turn);
+        Assert.True(queue.TryEnter("a", limits, out turn));
+        Assert.Equal(Refusal.TooOften, turn.Refusal);
+        Assert.True(turn.RetryAfter > TimeSpan.Zero);
+        Assert.Equal(0, queue.Running);
+    }
+
+    [Fact]
     public async Task A_tenant_that_comes_later_does_not_wait_behind_the_queue_of_another()
     {
         var machine = new Machine();

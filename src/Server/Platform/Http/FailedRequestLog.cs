@@ -1,16 +1,26 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using Atoll.Platform.Grpc;
 using Atoll.Platform.Security;
 using Atoll.Platform.Telemetry;
+using Atoll.Serving;
 using Microsoft.AspNetCore.Diagnostics;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Atoll.Platform.Http;
 
-/// <summary>One line for every request that failed. Addresses are logged as patterns: a path or query may hold a secret.</summary>
-internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<FailedRequestLog> logger)
+/// <summary>
+/// A line for every request that failed; of a tenant that fails alike many times a second, a few of them, with the number of the others.
+/// Addresses are logged as patterns: a path or query may hold a secret.
+/// </summary>
+internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<FailedRequestLog> logger, TimeProvider clock)
 {
+    private const double LinesPerSecond = 10;
+    private const int KindsKept = 4_096;
+
+    private readonly ConcurrentDictionary<(string Tenant, string Status), Kind> _kinds = [];
+
     public async Task InvokeAsync(HttpContext context)
     {
         var started = Stopwatch.GetTimestamp();
@@ -25,14 +35,45 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
         var endpoint = context.GetEndpoint() ?? context.Features.Get<IExceptionHandlerFeature>()?.Endpoint;
         var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
         var tenant = context.Features.Get<Caller>()?.TenantName ?? "-";
+        var outcome = call?.ToString() ?? status.ToString(CultureInfo.InvariantCulture);
+        if (!_kinds.TryGetValue((tenant, outcome), out var kind))
+        {
+            // Few fail in so many ways; to begin anew costs some lines more.
+            if (_kinds.Count >= KindsKept) _kinds.Clear();
+            kind = _kinds.GetOrAdd((tenant, outcome), static _ => new Kind());
+        }
+        if (!kind.MayBeTold(clock, out var others)) return;
+        var level = isOurs ? LogLevel.Warning : LogLevel.Information;
+        if (others > 0) Log.Others(logger, level, others, outcome, tenant);
         Log.Failed(
-            logger, isOurs ? LogLevel.Warning : LogLevel.Information, context.Request.Method, route,
-            call?.ToString() ?? status.ToString(CultureInfo.InvariantCulture), tenant,
-            (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, RequestTrace.IdOf(context));
+            logger, level, context.Request.Method, route, outcome, tenant, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, RequestTrace.IdOf(context));
+    }
+
+    /// <summary>Failures of a tenant with the same status.</summary>
+    private sealed class Kind
+    {
+        private long _due;
+        private long _untold;
+
+        /// <param name="others">Those before that were not told.</param>
+        public bool MayBeTold(TimeProvider clock, out long others)
+        {
+            others = 0;
+            if (CellRate.Take(ref _due, LinesPerSecond, clock) > TimeSpan.Zero)
+            {
+                Interlocked.Increment(ref _untold);
+                return false;
+            }
+            others = Interlocked.Exchange(ref _untold, 0);
+            return true;
+        }
     }
 
     private static partial class Log
     {
+        [LoggerMessage("{Count} more requests were answered {Status} to tenant {Tenant} meanwhile.")]
+        public static partial void Others(ILogger logger, LogLevel level, long count, string status, string tenant);
+
         [LoggerMessage("{Method} {Route} answered {Status} to tenant {Tenant} after {Milliseconds} ms; trace {Trace}.")]
         public static partial void Failed(ILogger logger, LogLevel level, string method, string route, string status, string tenant, long milliseconds, string trace);
     }

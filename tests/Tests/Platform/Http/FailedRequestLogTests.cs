@@ -57,6 +57,26 @@ public sealed class FailedRequestLogTests : IAsyncLifetime
         }
     }
 
+    [Fact]
+    public async Task Failures_alike_are_a_few_lines_and_a_number()
+    {
+        var (_, flooding) = await _server.CreateTenantAsync();
+        var (tenant, other) = await _server.CreateTenantAsync();
+        const int Requests = 100;
+        for (var i = 0; i < Requests; i++) await flooding.GetAsync("/api/v1/models/none").StatusAsync();
+        await other.GetAsync("/api/v1/models/none").StatusAsync();
+
+        // After a second another one is told, and with it how many there were.
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        while (!_log.Lines.Any(line => line.Contains("more requests were answered 404")))
+        {
+            await flooding.GetAsync("/api/v1/models/none").StatusAsync();
+            await Task.Delay(50, patience.Token);
+        }
+        Assert.Contains(_log.Lines, line => line.Contains("answered 404 to tenant " + tenant.Tenant.Name));
+        Assert.InRange(_log.Lines.Count(line => line.StartsWith("GET ")), 5, Requests - 5);
+    }
+
     private sealed class KeptLog : ILoggerProvider, ILogger
     {
         private readonly ConcurrentQueue<string> _lines = new();
