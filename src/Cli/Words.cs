@@ -61,7 +61,7 @@ internal static class Words
     public static string? MainScore(IReadOnlyDictionary<string, double>? metrics, bool valueFirst = false)
     {
         if (metrics is null) return null;
-        foreach (var name in (ReadOnlySpan<string>)[MetricNames.Accuracy, MetricNames.MacroF1, MetricNames.R2, MetricNames.Rmse])
+        foreach (var name in (ReadOnlySpan<string>)[MetricNames.Accuracy, MetricNames.MacroF1, MetricNames.MicroF1, MetricNames.R2, MetricNames.Rmse])
             if (metrics.TryGetValue(name, out var value)) return valueFirst ? $"{Score(value)} {name}" : $"{name} {Score(value)}";
         return metrics.Count == 0 ? null : $"{metrics.First().Key} {Score(metrics.First().Value)}";
     }

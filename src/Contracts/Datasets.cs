@@ -63,6 +63,18 @@ public static class ImportProblemCodes
     public const string EmptySplit = "empty-split";
     public const string TooManySamples = "too-many-samples";
 
+    // Entities.
+    public const string MalformedTag = "malformed-tag";
+    public const string TagOrder = "tag-order";
+    public const string TagCount = "tag-count";
+    public const string MissingTag = "missing-tag";
+    public const string MalformedSpan = "malformed-span";
+    public const string SpanOutside = "span-outside";
+    public const string SpanOverlap = "span-overlap";
+    public const string SpanText = "span-text";
+    public const string TextTooLong = "text-too-long";
+    public const string NoEntities = "no-entities";
+
     // Zip files.
     public const string InvalidZip = "invalid-zip";
     public const string TooManyEntries = "too-many-entries";
@@ -282,9 +294,18 @@ public sealed record SampleResponse
     /// <summary>Of a text.</summary>
     public string? Text { get; init; }
 
+    /// <summary>What is marked in a text, in the order of the text, where the dataset marks entities.</summary>
+    public IReadOnlyList<EntitySpan>? Entities { get; init; }
+
     /// <summary>Of an image: its size as shown.</summary>
     public ImageSize? Image { get; init; }
 }
+
+/// <summary>A marked part of a text.</summary>
+/// <param name="Start">Characters before it, counted as Unicode code points.</param>
+/// <param name="End">Characters before what follows it, counted the same.</param>
+/// <param name="Label">What it is.</param>
+public sealed record EntitySpan(int Start, int End, string Label);
 
 /// <summary>Pixels across and down.</summary>
 public sealed record ImageSize(int Width, int Height, string Format);

@@ -35,6 +35,6 @@ public sealed record LabelMetrics
 
     public required double F1 { get; init; }
 
-    /// <summary>Samples that have the label.</summary>
+    /// <summary>Samples that have the label; entities of the label for entity extraction, where precision and recall are parts of entities, too.</summary>
     public required int Support { get; init; }
 }

@@ -16,7 +16,10 @@ public static class MetricNames
     public const string WeightedRecall = "weighted-recall";
     public const string WeightedF1 = "weighted-f1";
 
-    /// <summary>From the counts of all labels together; multi-label only, for one label per sample it equals accuracy.</summary>
+    /// <summary>
+    /// From the counts of all labels together; multi-label, where for one label per sample it would equal accuracy, and entities, of which
+    /// one is right when its label, its beginning and its end are.
+    /// </summary>
     public const string MicroPrecision = "micro-precision";
     public const string MicroRecall = "micro-recall";
     public const string MicroF1 = "micro-f1";
@@ -58,6 +61,7 @@ public static class MetricNames
         TaskKinds.Classification => Accuracy,
         TaskKinds.MultiLabelClassification => MacroF1,
         TaskKinds.Regression => Rmse,
+        TaskKinds.EntityExtraction => MicroF1,
         _ => throw new ArgumentException($"There is no task '{task}'.", nameof(task)),
     };
 

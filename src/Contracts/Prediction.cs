@@ -74,6 +74,9 @@ public sealed record Prediction
     /// <summary>Labels with their probabilities, best first.</summary>
     public IReadOnlyList<LabelProbability>? Labels { get; init; }
 
+    /// <summary>The entities of the text in its order, for entity extraction; empty when there are none.</summary>
+    public IReadOnlyList<EntityPrediction>? Entities { get; init; }
+
     /// <summary>The number, for regression.</summary>
     public double? Value { get; init; }
 
@@ -85,3 +88,11 @@ public sealed record Prediction
 
 /// <summary>A label with its probability; for multi-label models also whether it is above its threshold.</summary>
 public sealed record LabelProbability(string Label, double Probability, bool? Selected = null);
+
+/// <summary>An entity that was found in a text.</summary>
+/// <param name="Label">What it is.</param>
+/// <param name="Text">The part of the text.</param>
+/// <param name="Start">Characters before it, counted as Unicode code points, as Python does; not UTF-16 units as in JavaScript, C# and Java.</param>
+/// <param name="End">Characters before what follows it, counted the same.</param>
+/// <param name="Probability">That of its least certain word.</param>
+public sealed record EntityPrediction(string Label, string Text, int Start, int End, double Probability);

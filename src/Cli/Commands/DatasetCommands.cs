@@ -83,6 +83,7 @@ internal static class DatasetCommands
         {
             var name = files.Count > 0 ? files[0].Name : url ?? "";
             return name.EndsWith(".zip", StringComparison.OrdinalIgnoreCase) ? DatasetTypes.Image
+                : ((string[])[".conll", ".iob", ".bio"]).Any(end => name.EndsWith(end, StringComparison.OrdinalIgnoreCase)) ? DatasetTypes.Entities
                 : context.Get(_textColumn) is not null ? DatasetTypes.Text : DatasetTypes.Tabular;
         }
 
@@ -108,8 +109,8 @@ internal static class DatasetCommands
     private static Verb Make()
     {
         var name = DatasetArgument();
-        var type = new Option<string?>("--type") { Description = "What the samples are: tabular, text or image. Default: image for folders and zips, text with --text-column, otherwise tabular.", HelpName = "type" };
-        type.AcceptOnlyFromAmong(DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image);
+        var type = new Option<string?>("--type") { Description = "What the samples are: tabular, text, image or entities. Default: image for folders and zips, entities for .conll, .iob and .bio, text with --text-column, otherwise tabular.", HelpName = "type" };
+        type.AcceptOnlyFromAmong(DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image, DatasetTypes.Entities);
         var source = new Source();
         var verb = new Verb(
             "create", "Make a dataset of local files, a folder, or a file at an address.",
@@ -117,6 +118,7 @@ internal static class DatasetCommands
             new("atoll datasets create leads --train train.csv --test test.csv --label Converted", "A table that is split already"),
             new("atoll datasets create intents requests.csv --type text --text-column text --label intent", "Texts"),
             new("atoll datasets create shoes ./photos", "Images, in a folder for each label"),
+            new("atoll datasets create names --train train.conll --test test.conll", "Texts in which names are marked: a word and its tag on each line"),
             new("atoll datasets create leads --url https://example.org/leads.csv --label Converted", "A file that the server loads"))
         {
             Arguments = { name }, Options = { type },

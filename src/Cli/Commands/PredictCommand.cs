@@ -133,6 +133,11 @@ internal static partial class PredictCommand
 
     private static void Show(IAnsiConsole console, PredictResponse answer, List<string> samples, Func<string, string?> placeOf)
     {
+        if (answer.Predictions.Any(prediction => prediction.Entities is not null))
+        {
+            ShowEntities(console, answer, samples, placeOf);
+            return;
+        }
         var regression = answer.Predictions.Any(prediction => prediction.Value is not null);
         var grid = new Grid().Flexible("sample");
         if (regression) grid.Number("value").Number("from").Number("to");
@@ -159,21 +164,40 @@ internal static partial class PredictCommand
             grid.Row(sample, prediction.Label, labels.Count > 0 ? Words.Percent(labels[0].Probability) : "", Others(labels.Skip(1)));
         }
         grid.Write(console);
-        if (answer.Warnings is { Count: > 0 } warnings)
-        {
-            console.WriteLine();
-            foreach (var warning in warnings)
-            {
-                // A message begins with the first place, where it is about that alone.
-                var (message, field) = (warning.Message, warning.Field);
-                if (message.StartsWith(field, StringComparison.Ordinal) && placeOf(field) is { } place) message = place + message[field.Length..];
-                console.MarkupLine($"[yellow]![/] {message.EscapeMarkup()}");
-            }
-        }
+        ShowWarnings(console, answer, placeOf);
 
         static string Number(double? value) => value is { } known ? Words.Value(known) : "";
         static string Others(IEnumerable<LabelProbability> labels) =>
             string.Join(", ", labels.Where(label => label.Probability >= 0.0005).Select(label => $"{label.Label} {Words.Percent(label.Probability)}"));
+    }
+
+    /// <summary>Each text with what was found in it, a line for each entity.</summary>
+    private static void ShowEntities(IAnsiConsole console, PredictResponse answer, List<string> samples, Func<string, string?> placeOf)
+    {
+        var grid = new Grid().Flexible("sample").Flexible("entity").Text("label").Number("probability").Text("place");
+        for (var i = 0; i < answer.Predictions.Count; i++)
+        {
+            var sample = i < samples.Count ? samples[i] : $"{i + 1}";
+            var entities = answer.Predictions[i].Entities ?? [];
+            if (entities.Count == 0) grid.Row(sample, new Grid.Cell("none", "dim"), "", "", "");
+            for (var j = 0; j < entities.Count; j++)
+                grid.Row(j == 0 ? sample : "", entities[j].Text, entities[j].Label, Words.Percent(entities[j].Probability), $"{entities[j].Start}-{entities[j].End}");
+        }
+        grid.Write(console);
+        ShowWarnings(console, answer, placeOf);
+    }
+
+    private static void ShowWarnings(IAnsiConsole console, PredictResponse answer, Func<string, string?> placeOf)
+    {
+        if (answer.Warnings is not { Count: > 0 } warnings) return;
+        console.WriteLine();
+        foreach (var warning in warnings)
+        {
+            // A message begins with the first place, where it is about that alone.
+            var (message, field) = (warning.Message, warning.Field);
+            if (message.StartsWith(field, StringComparison.Ordinal) && placeOf(field) is { } place) message = place + message[field.Length..];
+            console.MarkupLine($"[yellow]![/] {message.EscapeMarkup()}");
+        }
     }
 
     internal static JsonObject ParseRow(string[] values)

@@ -24,9 +24,9 @@ internal static class TrainCommand
             new("atoll train leads --follow", "Train a model on the dataset 'leads' and watch it"),
             new("atoll train leads --target Converted --model lead-scoring", "Learn another column, into another model"),
             new("atoll train shoes --minutes 5 --set epochs=10", "Stop after five minutes or ten epochs"),
-            new("atoll train --parameters", "What --set takes, for tables, texts and images"))
+            new("atoll train --parameters", "What --set takes, for tables, texts, images and entities"))
         {
-            Details = "The trainer fits the data: tables, texts or images. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
+            Details = "The trainer fits the data: tables, texts, images or texts with marked entities. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
             Arguments = { dataset },
             Options = { model, target, version, experiment, seed, minutes, priority, parameters, list, follow },
         }.Does(async (context, cancellationToken) =>

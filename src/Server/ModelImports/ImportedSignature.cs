@@ -70,6 +70,8 @@ internal static class ImportedSignature
         {
             TaskKinds.Classification => labels > 0 && Has("label", TensorElementType.String, -1) && Has("probabilities", TensorElementType.Float, -1, labels),
             TaskKinds.MultiLabelClassification => labels > 0 && Has("selected", TensorElementType.Bool, -1, labels) && Has("probabilities", TensorElementType.Float, -1, labels),
+            TaskKinds.EntityExtraction => labels > 0 && Has("label", TensorElementType.String, -1, -1) && Has("start", TensorElementType.Int64, -1, -1)
+                && Has("end", TensorElementType.Int64, -1, -1) && Has("probability", TensorElementType.Float, -1, -1),
             TaskKinds.Regression => Has("value", TensorElementType.Float, -1) && MayHave("lower") && MayHave("upper"),
             _ => false,
         };

@@ -31,7 +31,9 @@ internal sealed class PredictionAnswer
 
     /// <summary>Adds the predictions of samples from <paramref name="first"/> on; null when that went well.</summary>
     public Problem? Add(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count) =>
-        _plan.IsRegression ? AddValues(outputs, where, first, count) : AddLabels(outputs, where, first, count);
+        _plan.IsRegression ? AddValues(outputs, where, first, count)
+        : _plan.IsEntityExtraction ? AddEntities(outputs, where, first, count)
+        : AddLabels(outputs, where, first, count);
 
     public void End()
     {
@@ -82,6 +84,11 @@ internal sealed class PredictionAnswer
             _work.Answer.Write("value,lower,upper\n"u8);
             return;
         }
+        if (_plan.IsEntityExtraction)
+        {
+            _work.Answer.Write("entities\n"u8);
+            return;
+        }
         _work.Answer.Write(_plan.IsMultiLabel ? "selected"u8 : "label,probability"u8);
         for (var i = _plan.IsMultiLabel ? 1 : 2; i <= _top; i++) _work.Answer.Write(Encoding.UTF8.GetBytes($",label_{i},probability_{i}"));
         _work.Answer.Write("\n"u8);
@@ -117,6 +124,56 @@ internal sealed class PredictionAnswer
             json.WriteEndObject();
         }
         return null;
+    }
+
+    private Problem? AddEntities(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count)
+    {
+        var labels = outputs[where.Label].ToStrings();
+        var width = labels.Length / count;
+        var probabilities = Read(outputs[where.Probabilities], labels.Length, "probability");
+        var starts = outputs[where.Start].Span<long>();
+        var ends = outputs[where.End].Span<long>();
+        if (labels.Length != count * width || starts.Length != labels.Length || ends.Length != labels.Length)
+            throw new InvalidOperationException($"The model gave {labels.Length} labels, {starts.Length} starts and {ends.Length} ends for {count} samples.");
+        for (var i = 0; i < count; i++)
+        {
+            foreach (var probability in probabilities.Slice(i * width, width))
+            {
+                if (!float.IsFinite(probability)) return PredictionProblems.NoNumber(_plan, _work.Samples.PathOf(first + i));
+            }
+            var text = new PlaceInText(_work.Samples.Bytes(first + i, 0));
+            if (_csv) WriteCsv(ref text, labels.AsSpan(i * width, width), starts.Slice(i * width, width), ends.Slice(i * width, width));
+            else WriteJson(ref text, labels.AsSpan(i * width, width), starts.Slice(i * width, width), ends.Slice(i * width, width), probabilities.Slice(i * width, width));
+        }
+        return null;
+    }
+
+    private void WriteJson(ref PlaceInText text, ReadOnlySpan<string> labels, ReadOnlySpan<long> starts, ReadOnlySpan<long> ends, ReadOnlySpan<float> probabilities)
+    {
+        var json = _work.Json;
+        json.WriteStartObject();
+        json.WriteStartArray("entities"u8);
+        for (var i = 0; i < labels.Length && labels[i].Length > 0; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("label"u8, labels[i]);
+            json.WriteString("text"u8, text.Part(starts[i], ends[i]));
+            json.WriteNumber("start"u8, starts[i]);
+            json.WriteNumber("end"u8, ends[i]);
+            json.WriteNumber("probability"u8, probabilities[i]);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private void WriteCsv(ref PlaceInText text, ReadOnlySpan<string> labels, ReadOnlySpan<long> starts, ReadOnlySpan<long> ends)
+    {
+        var all = new StringBuilder();
+        for (var i = 0; i < labels.Length && labels[i].Length > 0; i++)
+            all.Append(i == 0 ? "" : "; ").Append(labels[i]).Append('=').Append(Encoding.UTF8.GetString(text.Part(starts[i], ends[i])));
+        WriteCsv(all.ToString());
+        _work.Answer.Write("\n"u8);
     }
 
     private Problem? AddLabels(ReadOnlySpan<OnnxTensor> outputs, OutputPlan where, int first, int count)
@@ -241,5 +298,31 @@ internal sealed class PredictionAnswer
     {
         var values = tensor.Span<float>();
         return values.Length == count ? values : throw new InvalidOperationException($"The model gave {values.Length} elements of '{name}' where {count} were due.");
+    }
+}
+
+/// <summary>Finds parts of a UTF-8 text by code points, going forward only.</summary>
+internal ref struct PlaceInText(ReadOnlySpan<byte> text)
+{
+    private readonly ReadOnlySpan<byte> _text = text;
+    private long _codePoints;
+    private int _bytes;
+
+    /// <param name="start">At or after the end of the part before.</param>
+    public ReadOnlySpan<byte> Part(long start, long end)
+    {
+        var first = Go(start);
+        return _text[first..Go(end)];
+    }
+
+    private int Go(long codePoint)
+    {
+        while (_codePoints < codePoint && _bytes < _text.Length)
+        {
+            Rune.DecodeFromUtf8(_text[_bytes..], out _, out var length);
+            _bytes += length;
+            _codePoints++;
+        }
+        return _bytes;
     }
 }

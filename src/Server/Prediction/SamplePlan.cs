@@ -87,6 +87,8 @@ internal sealed class SamplePlan
 
     public bool IsMultiLabel => Route.Signature.Task == TaskKinds.MultiLabelClassification;
 
+    public bool IsEntityExtraction => Route.Signature.Task == TaskKinds.EntityExtraction;
+
     public bool IsRegression => Route.Signature.Task == TaskKinds.Regression;
 
     public static SamplePlan Of(Route route) => Plans.GetValue(route, static r => new SamplePlan(r));
@@ -227,8 +229,10 @@ internal sealed class OutputPlan
                 throw new InvalidOperationException($"The model file reads '{session.Inputs[i].Name}', which its signature does not list.");
         }
         var kind = plan.Route.Signature.Task;
-        Probabilities = kind == TaskKinds.Regression ? -1 : Find(session, "probabilities", TensorElementType.Float);
-        Label = kind == TaskKinds.Classification ? Find(session, "label", TensorElementType.String, TensorElementType.Int64) : -1;
+        Start = kind == TaskKinds.EntityExtraction ? Find(session, "start") : -1;
+        End = kind == TaskKinds.EntityExtraction ? Find(session, "end") : -1;
+        Probabilities = kind == TaskKinds.Regression ? -1 : Find(session, kind == TaskKinds.EntityExtraction ? "probability" : "probabilities", TensorElementType.Float);
+        Label = kind is TaskKinds.Classification or TaskKinds.EntityExtraction ? Find(session, "label", TensorElementType.String, TensorElementType.Int64) : -1;
         Selected = kind == TaskKinds.MultiLabelClassification ? Find(session, "selected", TensorElementType.Bool) : -1;
         Value = kind == TaskKinds.Regression ? Find(session, "value", TensorElementType.Float) : -1;
         Lower = kind == TaskKinds.Regression ? session.IndexOfOutput("lower") : -1;
@@ -243,6 +247,10 @@ internal sealed class OutputPlan
     public int Label { get; }
 
     public int Selected { get; }
+
+    public int Start { get; }
+
+    public int End { get; }
 
     public int Value { get; }
 

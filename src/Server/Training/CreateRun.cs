@@ -50,12 +50,13 @@ internal static partial class CreateRun
         var manifest = JsonSerializer.Deserialize(
             await blobs.ReadAllAsync(version.TenantId, version.ManifestDigest, cancellationToken), AtollJson.Default.DatasetManifest)!;
         if (MissingSplit(manifest) is { } split) return TrainingProblems.SplitMissing(dataset.Name, number, split).ToResult();
+        var kind = TrainingKinds.Of(manifest.Type);
         var (target, badTarget) = FindTarget(request, dataset, manifest);
         if (badTarget is not null) return badTarget.ToResult();
         var parameters = request.Parameters ?? new Dictionary<string, string>();
-        if (TrainingProblems.WrongParameter(parameters, manifest, target) is { } wrong) return wrong.ToResult();
+        if (TrainingProblems.WrongParameter(parameters, kind.ParametersOf(manifest.Schema), manifest, target) is { } wrong) return wrong.ToResult();
         if (await db.FindSignatureAsync(model, cancellationToken) is { } has
-            && TrainingProblems.ModelOfOtherKind(model, has, manifest.Type, TaskOf(parameters, manifest), target) is { } other) return other.ToResult();
+            && TrainingProblems.ModelOfOtherKind(model, has, kind.SampleType, kind.TaskOf(parameters, manifest.Schema), target) is { } other) return other.ToResult();
 
         var run = new Run
         {
@@ -91,11 +92,6 @@ internal static partial class CreateRun
         if (target is null) return (null, TrainingProblems.TargetMissing(dataset.Name, columns));
         return columns.Contains(target) ? (target, null) : (null, TrainingProblems.TargetUnknown(target, columns));
     }
-
-    // What a table is for is found in its target's values, unless the caller says it.
-    private static string? TaskOf(IReadOnlyDictionary<string, string> parameters, DatasetManifest manifest) => manifest.Type == DatasetTypes.Tabular
-        ? parameters.GetValueOrDefault("task") is TaskKinds.Classification or TaskKinds.Regression ? parameters["task"] : null
-        : manifest.Schema.MultiLabel ? TaskKinds.MultiLabelClassification : TaskKinds.Classification;
 
     private static partial class Log
     {

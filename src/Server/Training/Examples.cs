@@ -1,3 +1,4 @@
+using Atoll.Datasets;
 using Atoll.Platform.Imaging;
 
 namespace Atoll.Training;
@@ -14,6 +15,20 @@ internal sealed record TextExamples(IReadOnlyList<string> Texts, IReadOnlyList<i
     public TextExamples WithValidation(TextExamples validation) => new([.. Texts, .. validation.Texts], [.. Labels, .. validation.Labels], LabelNames)
     {
         ValidationCount = ValidationSplit.Usable(validation.Texts.Count),
+    };
+}
+
+/// <summary>Texts with marked entities to learn from.</summary>
+/// <param name="Samples">Texts and what is marked in them.</param>
+/// <param name="LabelNames">Every label.</param>
+internal sealed record EntityExamples(IReadOnlyList<EntitySample> Samples, IReadOnlyList<string> LabelNames)
+{
+    /// <summary>So many of the last texts were set aside by the customer to choose by; 0 lets the trainer set aside its own.</summary>
+    public int ValidationCount { get; init; }
+
+    public EntityExamples WithValidation(EntityExamples validation) => new([.. Samples, .. validation.Samples], LabelNames)
+    {
+        ValidationCount = ValidationSplit.Usable(validation.Samples.Count),
     };
 }
 

@@ -1,8 +1,5 @@
 using Atoll.Contracts;
 using Atoll.Platform;
-using Atoll.Training.Images;
-using Atoll.Training.Tabular;
-using Atoll.Training.Text;
 
 namespace Atoll.Training;
 
@@ -12,11 +9,7 @@ namespace Atoll.Training;
 internal sealed record ParameterTable(string SampleType, IReadOnlyList<TrainerParameter> Parameters)
 {
     /// <summary>The tables of all trainers.</summary>
-    public static IReadOnlyList<ParameterTable> All { get; } = [TabularParameters.Table, TextOptions.Table, ImageTrainerParameters.Table];
-
-    /// <summary>The table for a dataset.</summary>
-    public static ParameterTable Of(string sampleType, bool multiLabel) =>
-        sampleType == DatasetTypes.Text && multiLabel ? TextOptions.MultiLabelTable : All.Single(table => table.SampleType == sampleType);
+    public static IReadOnlyList<ParameterTable> All { get; } = [.. TrainingKinds.All.Select(kind => kind.Parameters)];
 
     /// <summary>What is wrong with what was given; null when it can be used.</summary>
     /// <param name="given">Names and values as a person wrote them.</param>

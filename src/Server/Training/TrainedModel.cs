@@ -7,7 +7,8 @@ namespace Atoll.Training;
 /// <remarks>
 /// Outputs by task. Classification: <c>label</c> BYTES [N] and <c>probabilities</c> FP32 [N, labels]. Multi-label:
 /// <c>probabilities</c> FP32 [N, labels] and <c>selected</c> BOOL [N, labels]. Regression: <c>value</c> FP32 [N] and,
-/// where the trainer knows them, <c>lower</c> and <c>upper</c> FP32 [N], a 90 % interval.
+/// where the trainer knows them, <c>lower</c> and <c>upper</c> FP32 [N], a 90 % interval. Entity extraction: <c>label</c> BYTES,
+/// <c>start</c> and <c>end</c> INT64 in code points, <c>probability</c> FP32, all [N, the most entities of a text]; "", -1 and 0 where a text has fewer.
 /// Inputs by sample type. Tabular: one input per column, [N, 1], FP32 with NaN for missing or BYTES with "" for missing,
 /// named as the column. Text: <c>text</c> BYTES [N]. Image: <c>image</c> UINT8 [N, height, width, 3], RGB, any size.
 /// </remarks>

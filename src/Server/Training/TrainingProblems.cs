@@ -28,10 +28,10 @@ internal static class TrainingProblems
         "target", $"is for tables; this dataset holds {type} samples with their labels", "Leave it out.");
 
     /// <summary>Null when the trainer can use the parameters; it would refuse them too, but only once the run began.</summary>
-    public static Problem? WrongParameter(IReadOnlyDictionary<string, string> parameters, DatasetManifest manifest, string? target)
+    public static Problem? WrongParameter(IReadOnlyDictionary<string, string> parameters, ParameterTable table, DatasetManifest manifest, string? target)
     {
         var columns = manifest.Schema.Columns.Select(column => column.Name).Where(column => column != target).ToList();
-        var mistake = ParameterTable.Of(manifest.Type, manifest.Schema.MultiLabel).Check(parameters, columns);
+        var mistake = table.Check(parameters, columns);
         return mistake is null ? null : new Problem(400, ProblemCodes.InvalidField, mistake.What, mistake.Remedy) { Field = $"parameters.{mistake.Name}" };
     }
 

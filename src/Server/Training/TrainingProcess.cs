@@ -4,10 +4,6 @@ using Atoll.Datasets;
 using Atoll.Registry;
 using Atoll.Serving.Onnx;
 using Atoll.Serving.Splitting;
-using Atoll.Training.Evaluation;
-using Atoll.Training.Images;
-using Atoll.Training.Tabular;
-using Atoll.Training.Text;
 
 namespace Atoll.Training;
 
@@ -47,13 +43,7 @@ internal static class TrainingProcess
         var manifest = JsonSerializer.Deserialize(File.ReadAllBytes(order.ManifestPath), AtollJson.Default.DatasetManifest)!;
         using var pack = SamplePackReader.Open(order.DataPath, order.IndexPath);
         var reader = new ExampleReader(pack, manifest);
-        var (trained, evaluate) = manifest.Type switch
-        {
-            DatasetTypes.Tabular => TrainTabular(reader, order, settings, report, cancellationToken),
-            DatasetTypes.Text => TrainText(reader, manifest, order, settings, report, cancellationToken),
-            DatasetTypes.Image => TrainImages(reader, manifest, order, settings, report, cancellationToken),
-            _ => throw new TrainingRefusedException($"There is no trainer for {manifest.Type} samples."),
-        };
+        var (trained, evaluate) = TrainingKinds.Of(manifest.Type).Train(new TrainingInput(reader, manifest, order, settings, report), cancellationToken);
 
         // Measured on the form that is loaded for predictions, with raw held-out samples: the scores are those of what will be served.
         report.Progress("evaluating", 0);
@@ -112,35 +102,4 @@ internal static class TrainingProcess
         var read = signature.Inputs.Select(input => input.Name).Append(signature.Target!);
         return manifest.Schema.Columns.Select(column => column.Name).Except(read).ToList() is { Count: > 0 } unread ? unread : null;
     }
-
-    private static Trained TrainTabular(
-        ExampleReader reader, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
-    {
-        TabularExamples Read(Split split) => reader.ReadTabular(split, order.Target!, targetIsClass: false, order.RowsMax, order.Seed);
-        var train = Read(Split.Train).WithValidation(Read(Split.Validation));
-        return new Trained(
-            TabularTrainer.Train(train, settings, report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(
-                session, signature, Read(Split.Test), cancellationToken));
-    }
-
-    private static Trained TrainText(
-        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
-    {
-        TextExamples Read(Split split) => reader.ReadTexts(split, order.RowsMax, order.Seed);
-        return new Trained(
-            TextTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), manifest.Schema.MultiLabel, settings, report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
-    }
-
-    private static Trained TrainImages(
-        ExampleReader reader, DatasetManifest manifest, TrainingOrder order, TrainingSettings settings, ITrainingReport report, CancellationToken cancellationToken)
-    {
-        ImageExamples Read(Split split) => reader.ReadImages(split, order.RowsMax, order.Seed);
-        return new Trained(
-            ImageTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), manifest.Schema.MultiLabel, settings, report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
-    }
-
-    private sealed record Trained(TrainedModel Model, Func<OnnxSession, ModelSignature, EvaluationReport> Evaluate);
 }

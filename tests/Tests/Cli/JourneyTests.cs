@@ -9,12 +9,13 @@ namespace Atoll.Tests.Cli;
 public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>, IAsyncLifetime
 {
     private readonly TestTerminal _terminal = new();
+    private string _key = "";
 
     public async ValueTask InitializeAsync()
     {
         var (tenant, _) = await server.CreateTenantAsync();
         _terminal["ATOLL_SERVER"] = server.Server.Address;
-        _terminal["ATOLL_KEY"] = tenant.AdministratorKey.Secret;
+        _terminal["ATOLL_KEY"] = _key = tenant.AdministratorKey.Secret;
     }
 
     public ValueTask DisposeAsync()
@@ -136,6 +137,64 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
             await File.WriteAllTextAsync(path, text);
             return path;
         }
+    }
+
+    [Fact]
+    public async Task Texts_with_marked_names_become_a_model_in_production_that_finds_names()
+    {
+        string Sample(string split) => Golden.InRepository($"samples/travel-requests/{split}.conll");
+        await RunAsync("datasets", "create", "requests", "--train", Sample("train"), "--test", Sample("test"));
+        Assert.Contains("requests version 1: 320 samples.", _terminal.Out);
+        await RunAsync("datasets", "show", "requests");
+        Assert.Matches("type +entities", _terminal.Out);
+        Assert.Contains("train 240, test 80", _terminal.Out);
+        Assert.Contains("PERSON", _terminal.Out);
+        var samples = JsonSerializer.Deserialize(await JsonAsync("datasets", "samples", "requests", "--label", "PERSON", "--limit", "1"), AtollJson.Default.PageSampleResponse)!;
+        Assert.Contains(samples.Items[0].Entities!, entity => entity.Label == "PERSON" && entity.End <= samples.Items[0].Text!.Length);
+
+        await RunAsync(1, "train", "requests", "--set", "epoch=3");
+        Assert.Contains("Did you mean 'epochs'?", _terminal.Error);
+        await RunAsync("train", "requests", "--model", "names", "--set", "epochs=6", "--follow");
+        Assert.Contains("succeeded", _terminal.Out);
+        await RunAsync("models", "report", "names");
+        Assert.Contains("micro-f1", _terminal.Out);
+        Assert.Contains("COMPANY", _terminal.Out);
+        await RunAsync(1, "promote", "names", "--gate", "micro-f1>=1.1");
+        await RunAsync("promote", "names", "--gate", "micro-f1>=0.8");
+        Assert.Contains("names version 1 is now in production", _terminal.Out);
+
+        await RunAsync("predict", "names", "--text", "\U0001F600 Dear Greta Novak , the train to Oslo is late .", "Thank you .");
+        Assert.Matches(@"Greta Novak +PERSON .*7-18", _terminal.Out);
+        Assert.Matches(@"Oslo +PLACE", _terminal.Out);
+        Assert.Contains("none", _terminal.Out);
+        var answer = JsonSerializer.Deserialize(await JsonAsync("predict", "names", "--text", "\U0001F600 Dear Greta Novak , the train to Oslo is late .", "Thank you ."), AtollJson.Default.PredictResponse)!;
+        Assert.Equal([("PERSON", "Greta Novak", 7, 18), ("PLACE", "Oslo", 34, 38)], answer.Predictions[0].Entities!.Select(found => (found.Label, found.Text, found.Start, found.End)));
+        Assert.All(answer.Predictions[0].Entities!, found => Assert.InRange(found.Probability, 0.2, 1));
+        Assert.Empty(answer.Predictions[1].Entities!);
+
+        using var client = new HttpClient { BaseAddress = new Uri(server.Server.Address), DefaultRequestHeaders = { Authorization = new("Bearer", _key) } };
+        using var infer = await client.PostAsync("/v2/models/names/infer", new StringContent(
+            """{"inputs":[{"name":"text","datatype":"BYTES","shape":[2],"data":["Dear Greta Novak , the train to Oslo is late .","Thank you ."]}]}""", Encoding.UTF8, "application/json"));
+        var tensors = JsonDocument.Parse(await infer.Content.ReadAsStringAsync()).RootElement.GetProperty("outputs").EnumerateArray()
+            .ToDictionary(output => output.GetProperty("name").GetString()!, output => (Shape: output.GetProperty("shape").ToString(), Data: output.GetProperty("data").ToString()));
+        Assert.Equal(("[2,2]", """["PERSON","PLACE","",""]"""), tensors["label"]);
+        Assert.Equal("[5,32,-1,-1]", tensors["start"].Data);
+        Assert.Equal("[16,36,-1,-1]", tensors["end"].Data);
+
+        using var csv = new HttpRequestMessage(HttpMethod.Post, "/api/v1/endpoints/names:predict")
+        {
+            Content = new StringContent("text\n\"Dear Greta Novak , the train to Oslo is late .\"\nThank you .\n", Encoding.UTF8, "text/csv"), Headers = { { "Accept", "text/csv" } },
+        };
+        using var table = await client.SendAsync(csv);
+        Assert.Equal("entities\nPERSON=Greta Novak; PLACE=Oslo\n\n", await table.Content.ReadAsStringAsync());
+
+        // The file that a customer takes along is whole: what it finds, and how it is read.
+        var file = Path.Combine(_terminal.Folder, "names.onnx");
+        await RunAsync("models", "download", "names", "1", "--to", file);
+        await RunAsync("models", "import", "moved", file);
+        Assert.Equal(
+            (await JsonAsync("predict", "names", "--text", "Does Orient Rail go to Kyoto ?")).Split("predictions")[1],
+            (await JsonAsync("predict", "moved", "--text", "Does Orient Rail go to Kyoto ?")).Split("predictions")[1]);
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Atoll.Training;
+using Atoll.Training.Text;
 
 namespace Atoll.Tests.Training;
 
@@ -14,7 +15,7 @@ public sealed class ParameterTableTests
 
             Given with a run: `atoll train leads --set folds=3`, or as `parameters` of `POST /api/v1/runs`. Every one may be left out; `auto` is
             the same as leaving it out. `atoll train --parameters` prints these tables. What the trainers do with them is told in
-            [tabular-training.md](tabular-training.md) and [image-training.md](image-training.md).
+            [tabular-training.md](tabular-training.md), [image-training.md](image-training.md) and [entity-training.md](entity-training.md).
 
             This page is made from the tables that the trainers read, by a test; change those.
 
@@ -45,7 +46,7 @@ public sealed class ParameterTableTests
     public void Softmax_is_refused_where_a_text_may_have_several_labels()
     {
         var given = new Dictionary<string, string> { ["loss"] = "softmax" };
-        Assert.Null(ParameterTable.Of("text", multiLabel: false).Check(given));
-        Assert.NotNull(ParameterTable.Of("text", multiLabel: true).Check(given));
+        Assert.Null(TextOptions.Table.Check(given));
+        Assert.NotNull(TextOptions.MultiLabelTable.Check(given));
     }
 }

@@ -73,6 +73,13 @@ internal sealed class ExampleReader(SamplePackReader pack, DatasetManifest manif
         return new TextExamples(texts, labels, manifest.Labels);
     }
 
+    /// <summary>The texts of a split with what is marked in them.</summary>
+    public EntityExamples ReadEntities(Split split, int textsMax = int.MaxValue, int seed = 1)
+    {
+        var bytes = new byte[4096];
+        return new EntityExamples(Select(split, textsMax, seed).ConvertAll(position => EntitySample.Read(pack.Payload(pack.Record(position), ref bytes))), manifest.Labels);
+    }
+
     /// <summary>The images of a split with their labels; each is read and decoded when it is asked for, while this reader's pack is open.</summary>
     public ImageExamples ReadImages(Split split, int imagesMax = int.MaxValue, int seed = 1)
     {

@@ -49,6 +49,9 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
     /// <summary>A sample may have several labels.</summary>
     public bool MultiLabel { get; set; }
 
+    /// <summary>Labels mark parts of samples, so that one label is enough to learn, and samples may have none.</summary>
+    public bool LabelsMarkParts { get; set; }
+
     /// <summary>Fraction of the work done.</summary>
     public void Report(double fraction) => progress?.Invoke(fraction);
 
@@ -134,6 +137,9 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
 
     private void JudgeLabels()
     {
+        if (LabelsMarkParts && _labels.Count == 0 && pack.Count > 0 && !problems.IsFatal && (problems.BadSamples == 0 || settings.SkipBad))
+            problems.Fatal(new ImportProblem(ImportProblemCodes.NoEntities, "Nothing is marked in any of the samples. Mark what a model shall find.", files[0].Name));
+
         if (!LabelsAreClasses || _labels.Count == 0) return;
 
         if (HasTooManyLabels)
@@ -143,7 +149,7 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
             return;
         }
 
-        if (_labels.Count == 1)
+        if (_labels.Count == 1 && !LabelsMarkParts)
         {
             var only = _labels[0];
             Fatal(ImportProblemCodes.OneLabel, $"Every sample has the label '{only.Name}'. Nothing can be told apart; add samples of another label.", only.First);

@@ -175,7 +175,7 @@ internal sealed class JsonLinesTableReader : TableReader
             {
                 value = null;
                 if (json.TokenType is JsonTokenType.StartObject or JsonTokenType.StartArray)
-                    return Refuse(ImportProblemCodes.EntityTags, "The list holds objects or lists, as where names in a text are marked (entities), which cannot be learned yet. Write labels as texts, for the text as a whole.");
+                    return Refuse(ImportProblemCodes.EntityTags, "The list holds objects or lists, as where names in a text are marked. Make a dataset of the type 'entities' of the file, or write labels as texts, for the text as a whole.");
                 return Refuse(ImportProblemCodes.NestedValue, "The list holds something that is not a text. Write labels as texts.");
             }
 

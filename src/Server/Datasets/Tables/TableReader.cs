@@ -59,7 +59,7 @@ internal abstract class TableReader : IDisposable
         }
     }
 
-    private static bool LooksLikeJsonLines(ReadOnlySpan<byte> head)
+    public static bool LooksLikeJsonLines(ReadOnlySpan<byte> head)
     {
         if (head.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF])) head = head[3..];
         head = head.TrimStart(" \t\r\n"u8);
@@ -67,7 +67,7 @@ internal abstract class TableReader : IDisposable
     }
 
     /// <summary>What the file is instead of a table, and what to do; null if nothing speaks against it.</summary>
-    private static string? Foreign(ReadOnlySpan<byte> head)
+    public static string? Foreign(ReadOnlySpan<byte> head)
     {
         if (head.IsEmpty) return "The file is empty. Upload a file with a header and at least two rows.";
         if (head.StartsWith("PK\u0003\u0004"u8)) return "This is a zip file or an Excel workbook. Save the sheet as csv (UTF-8) and upload that.";

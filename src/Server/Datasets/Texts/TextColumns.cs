@@ -49,7 +49,7 @@ internal sealed partial record TextColumns(
         if (FindEntityTag(values[label]) is var tagged and >= 0)
         {
             return Refused(ImportProblemCodes.EntityTags,
-                $"The labels are tags of single words ('{Shown(values[label][tagged])}'), as for finding names in texts (entities), which cannot be learned yet. For a dataset of texts give each text its own label or labels.")
+                $"The labels are tags of single words ('{Shown(values[label][tagged])}'), as for finding names in texts. Make a dataset of the type 'entities' of the file; for one of texts give each text its own label or labels.")
                 with { ProblemLine = lines[tagged], ProblemColumn = columns[label] };
         }
 

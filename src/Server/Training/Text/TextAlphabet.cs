@@ -126,8 +126,8 @@ internal sealed class TextAlphabet
         }
     }
 
-    // Thai, Lao, Myanmar, Khmer; kana, bopomofo and ideographs: one character is a token, and n-grams make the words.
-    private static bool IsWrittenWithoutSpaces(int value) =>
+    /// <summary>Thai, Lao, Myanmar, Khmer; kana, bopomofo and ideographs: one character is a token, and n-grams make the words.</summary>
+    public static bool IsWrittenWithoutSpaces(int value) =>
         value is >= 0x0E00 and <= 0x0EFF or >= 0x1000 and <= 0x109F or >= 0x1780 and <= 0x17FF
             or >= 0x3040 and <= 0x312F or >= 0x31A0 and <= 0x9FFF or >= 0xF900 and <= 0xFAFF or >= 0xFF66 and <= 0xFF9F
             or >= 0x20000 and <= 0x3FFFF;
