@@ -121,7 +121,8 @@ internal static partial class ModelSplitter
 
             var split = new ModelProto { IrVersion = model.IrVersion, Graph = result };
             var domains = result.Node.Select(node => node.Domain).Append("").ToHashSet(StringComparer.Ordinal);
-            split.OpsetImport.Add(model.OpsetImport.Where(set => domains.Contains(set.Domain)).OrderBy(set => set.Domain, StringComparer.Ordinal));
+            // Once a session of the process knew our operators, the optimiser lists their domain, too: the digest must not depend on that.
+            split.OpsetImport.Add(model.OpsetImport.Where(set => domains.Contains(set.Domain) && set.Domain != AtollOperators.Domain).OrderBy(set => set.Domain, StringComparer.Ordinal));
             if (domains.Contains(AtollOperators.Domain)) split.OpsetImport.Add(new OperatorSetIdProto { Domain = AtollOperators.Domain, Version = 1 });
             return new SplitModel(split.ToByteArray(), _weights);
         }
