@@ -46,6 +46,13 @@ public sealed class EntityGraphTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Texts_beyond_the_length_that_is_read_are_cut_alike()
+    {
+        var room = EntityAlphabet.MaxLength - EntityAlphabet.PrefixLength - EntityAlphabet.Suffix.Length;
+        Compare([.. ((int[])[room - 1, room, room + 1, room + 50]).Select(length => string.Concat(Enumerable.Repeat("Anna, Bo in Oslo ", 700))[..length]), "Anna in Oslo"]);
+    }
+
+    [Fact]
     public void Places_are_code_points_of_the_raw_text()
     {
         const string text = "  \U0001F600\U0001F600  Anna!";
