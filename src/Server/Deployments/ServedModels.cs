@@ -43,6 +43,9 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
     /// <summary>Models that are asked for all the time.</summary>
     public HotModels Hot { get; }
 
+    /// <summary>What times of models are measured by.</summary>
+    public TimeProvider Clock => _clock;
+
     /// <summary>Leases the version that a route leads to; at once when it is in memory.</summary>
     /// <exception cref="ModelLoadException">It cannot be loaded; the message tells why.</exception>
     /// <exception cref="ModelCacheFullException">There is no room for it now.</exception>

@@ -135,12 +135,10 @@ internal sealed class ExpressLane(
         var began = clock.GetTimestamp();
         var tensors = work.Tensors.Begin(route.Endpoint, lease.Session, route.Signature.Labels);
         if (Infer.Read(request, body, work.InferRequest, isPlain: true) is not null || work.InferRequest.Timeout < TimeoutLeast) return false;
-        var input = clock.GetElapsedTime(began);
-        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem)) return false;
+        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem, out var run)) return false;
         if (problem is not null) return true;
-        began = clock.GetTimestamp();
         problem = tensors.Classify() ?? work.InferResponse.Write(route);
-        if (problem is null) Count(lease, input, began);
+        runner.CountAtOnce(tensors.Call, began, run, problem);
         return true;
     }
 
@@ -176,29 +174,22 @@ internal sealed class ExpressLane(
         {
             return false;
         }
-        var input = clock.GetElapsedTime(began);
-        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem)) return false;
+        if (!runner.TryRunNow(route.TenantId, tensors.Call, out problem, out var run)) return false;
         if (problem is not null) return true;
-        began = clock.GetTimestamp();
         problem = tensors.Classify();
-        if (problem is not null) return true;
+        if (problem is not null)
+        {
+            runner.CountAtOnce(tensors.Call, began, run, problem);
+            return true;
+        }
         var answer = work.InferAnswer.Begin(route.Endpoint, route.VersionText, work.InferMessage.Id, tensors);
         GrpcFrame.Write(work.Answer, isCompressed: false, checked((int)answer.Size()));
         answer.WriteTo(work.Answer);
         response.ContentType = GrpcAnswers.ContentType;
         response.BodyWriter.Write(work.Answer.Written.Span);
         GrpcAnswers.Write(response.HttpContext, Status.DefaultSuccess);
-        Count(lease, input, began);
+        runner.CountAtOnce(tensors.Call, began, run, problem: null);
         return true;
-    }
-
-    private void Count(in ModelLease lease, TimeSpan input, long outputBegan)
-    {
-        var output = clock.GetElapsedTime(outputBegan);
-        var statistics = lease.Session.Statistics;
-        statistics.Add(RunStatistics.Step.ComputeInput, input);
-        statistics.Add(RunStatistics.Step.ComputeOutput, output);
-        statistics.AddTime(RunStatistics.Step.Success, input + output);
     }
 
     private RouteEndpoint? RouteOf(Door door)

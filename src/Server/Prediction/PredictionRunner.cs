@@ -48,7 +48,7 @@ internal sealed class PredictionRunner : IDisposable
     /// <summary>Requests that ran together with others.</summary>
     public StripedCounter Together { get; } = new();
 
-    /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall, out Problem?)"/>.</summary>
+    /// <summary>Requests that ran without waiting, by <see cref="TryRunNow(string, OnnxCall, out Problem?, out RunTimes)"/>.</summary>
     public StripedCounter AtOnce { get; } = new();
 
     /// <summary>Requests that were refused there.</summary>
@@ -87,10 +87,16 @@ internal sealed class PredictionRunner : IDisposable
     /// <summary>Samples that go into one run, maybe with those of other requests.</summary>
     private async ValueTask<Problem?> RunSliceAsync(OnnxSession session, SamplePlan plan, PredictionWork work, bool csv, CancellationToken cancellationToken)
     {
+        var began = _clock.GetTimestamp();
         using var call = OnnxCall.Rent(session);
         var where = plan.OutputsOf(session);
         FillAll(call, where, work.Samples, 0, work.Samples.Count);
-        return await RunAsync(plan.Route.TenantId, call, Timeout.InfiniteTimeSpan, cancellationToken) ?? Answer(call, where, plan, work, csv);
+        var input = _clock.GetElapsedTime(began);
+        if (await RunAsync(plan.Route.TenantId, call, Timeout.InfiniteTimeSpan, cancellationToken) is { } problem) return problem;
+        began = _clock.GetTimestamp();
+        if (Answer(call, where, plan, work, csv) is { } unfit) return unfit;
+        session.Statistics.AddInputAndOutput(input, _clock.GetElapsedTime(began));
+        return null;
     }
 
     private static Problem? Answer(OnnxCall call, OutputPlan where, SamplePlan plan, PredictionWork work, bool csv)
@@ -230,7 +236,7 @@ internal sealed class PredictionRunner : IDisposable
             else
             {
                 Together.Increment();
-                line.Run(members, RunCounted, call => RunWatched(call));
+                line.Run(members, RunCounted, call => RunWatched(call, _clock.GetTimestamp()));
                 if (member.Failure is not null) ExceptionDispatchInfo.Throw(member.Failure);
             }
             isDone = true;
@@ -244,40 +250,67 @@ internal sealed class PredictionRunner : IDisposable
 
     /// <summary>Runs a model that is known to be quick, if that is possible at once; nothing is counted when it is not, and the caller takes the long way.</summary>
     /// <param name="problem">Why it may not run, if that is known at once.</param>
+    /// <param name="run">When it began and ended; what the request took altogether is told by <see cref="CountAtOnce"/>.</param>
     /// <exception cref="TimeoutException">It was not quick this time.</exception>
-    public bool TryRunNow(string tenantId, OnnxCall call, out Problem? problem)
+    public bool TryRunNow(string tenantId, OnnxCall call, out Problem? problem, out RunTimes run)
     {
-        if (!TryEnterNow(tenantId, call.Session, SamplesOf(call), out var turn, out problem)) return problem is not null;
-        var isDone = false;
+        run = default;
+        var samples = SamplesOf(call);
+        if (!TryEnterNow(tenantId, call.Session, samples, out var turn, out problem)) return problem is not null;
         try
         {
-            RunCounted(call, SamplesOf(call));
-            isDone = true;
+            run = new RunTimes(turn.Start, RunWatched(call, turn.Start));
         }
         catch (OnnxException)
         {
             // The long way tells what is wrong.
+            _places.Leave(turn);
+            return false;
         }
-        finally
+        catch
         {
-            LeaveNow(turn, tenantId, call.Session, SamplesOf(call), isDone);
+            _places.Leave(turn);
+            throw;
         }
-        return isDone;
+        var time = _places.Leave(turn, run.Ended);
+        AtOnce.Increment();
+        call.Session.Count(time);
+        _usage.CountRun(tenantId, samples, time);
+        RequestSpans.Record("run", time, _clock);
+        return true;
     }
 
     /// <summary>The same for samples: predicts them in one run and writes the answer.</summary>
     /// <param name="problem">Why it may not run, or what is wrong with the prediction.</param>
-    /// <inheritdoc cref="TryRunNow(string, OnnxCall, out Problem?)"/>
+    /// <inheritdoc cref="TryRunNow(string, OnnxCall, out Problem?, out RunTimes)"/>
     public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work, out Problem? problem)
     {
         problem = null;
         if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun) return false;
+        var began = _clock.GetTimestamp();
         using var call = OnnxCall.Rent(session);
         var where = plan.OutputsOf(session);
         FillAll(call, where, work.Samples, 0, work.Samples.Count);
-        if (!TryRunNow(plan.Route.TenantId, call, out problem)) return false;
-        problem ??= Answer(call, where, plan, work, csv: false);
+        if (!TryRunNow(plan.Route.TenantId, call, out problem, out var run)) return false;
+        if (problem is not null) return true;
+        problem = Answer(call, where, plan, work, csv: false);
+        CountAtOnce(call, began, run, problem);
         return true;
+    }
+
+    /// <summary>Counts a request that ran at once and has its answer, or the problem with it.</summary>
+    /// <param name="began">When the request was begun to be read, the clock's timestamp.</param>
+    public void CountAtOnce(OnnxCall call, long began, in RunTimes run, Problem? problem)
+    {
+        var statistics = call.Session.Statistics;
+        var infer = _clock.GetElapsedTime(run.Began, run.Ended);
+        if (problem is null)
+        {
+            statistics.AddAtOnce(SamplesOf(call), _clock.GetElapsedTime(began, run.Began), infer, _clock.GetElapsedTime(run.Ended), run.Ended);
+            return;
+        }
+        statistics.AddRun(SamplesOf(call), infer, run.Ended);
+        statistics.Add(RunStatistics.Step.Fail, _clock.GetElapsedTime(began));
     }
 
     /// <summary>By what it took before: a request, and so many samples.</summary>
@@ -314,30 +347,23 @@ internal sealed class PredictionRunner : IDisposable
             RunsMaxBesideOthers = session.MeanTime > Heavy ? Math.Max(1, Environment.ProcessorCount - 1) : 0,
         };
 
-    private void LeaveNow(in Turn turn, string tenantId, OnnxSession session, long samples, bool isDone)
-    {
-        var time = _places.Leave(turn);
-        if (!isDone) return;
-        AtOnce.Increment();
-        session.Statistics.Add(RunStatistics.Step.Queue, TimeSpan.Zero);
-        session.Statistics.Add(RunStatistics.Step.Success, time);
-        session.Count(time);
-        _usage.CountRun(tenantId, samples, time);
-    }
-
     private static long SamplesOf(OnnxCall call) => call.Session.Inputs is [{ HasShape: true, Shape: [< 0, ..] }, ..] ? call.Inputs[0].Shape[0] : 1;
 
     private void RunCounted(OnnxCall call, long samples)
     {
-        var took = RunWatched(call);
-        call.Session.Statistics.AddRun(samples, took, _clock.GetUtcNow());
+        var began = _clock.GetTimestamp();
+        var ended = RunWatched(call, began);
+        var took = _clock.GetElapsedTime(began, ended);
+        call.Session.Statistics.AddRun(samples, took, ended);
         RequestSpans.Record("run", took, _clock);
     }
 
-    private TimeSpan RunWatched(OnnxCall call)
+    /// <summary>Runs a call that may not take too long.</summary>
+    /// <param name="began">Now, the clock's timestamp.</param>
+    /// <returns>The timestamp at its end.</returns>
+    private long RunWatched(OnnxCall call, long began)
     {
         var options = call.Options;
-        var began = _clock.GetTimestamp();
         _watch.Begin(options, began);
         try
         {
@@ -353,7 +379,7 @@ internal sealed class PredictionRunner : IDisposable
             RunWatch.End(options);
             throw;
         }
-        if (!RunWatch.End(options)) return _clock.GetElapsedTime(began);
+        if (!RunWatch.End(options)) return _clock.GetTimestamp();
 
         // It ended by itself at the moment at which it was stopped: what stops it may still be on its way, and must not meet the next run.
         options.MarkTerminated();
@@ -468,3 +494,6 @@ internal sealed class PredictionRunner : IDisposable
         }
     }
 }
+
+/// <summary>When a run began and ended, timestamps of the clock.</summary>
+internal readonly record struct RunTimes(long Began, long Ended);

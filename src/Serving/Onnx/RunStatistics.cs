@@ -21,27 +21,33 @@ internal sealed class RunStatistics
 
     private const int Steps = (int)Step.ComputeOutput + 1;
 
-    // Counts, nanoseconds, and the samples: of every model, and for as long as the process lives.
-    private static readonly StripedCounters Totals = new((2 * Steps) + 1);
+    private const int AllSamples = 2 * Steps;
+    private const int AtOnce = AllSamples + 1;
+
+    // Counts, nanoseconds, samples, and requests that did not wait: of every model, and for as long as the process lives.
+    private static readonly StripedCounters Totals = new(AtOnce + 1);
 
     private Numbers _counts;
     private Numbers _nanoseconds;
     private long _samples;
-    private long _lastUnixMs;
+    private long _atOnce;
+    private long _last;
 
     /// <summary>Samples that went through the model; a run takes one or more.</summary>
     public long Samples => Interlocked.Read(ref _samples);
 
-    /// <summary>When it was last asked; 0 when never.</summary>
-    public long LastUnixMs => Interlocked.Read(ref _lastUnixMs);
-
-    public StepStatistics this[Step step] => new(Interlocked.Read(ref _counts[(int)step]), Interlocked.Read(ref _nanoseconds[(int)step]));
+    public StepStatistics this[Step step] =>
+        new(Interlocked.Read(ref _counts[(int)step]) + (step == Step.Fail ? 0 : Interlocked.Read(ref _atOnce)), Interlocked.Read(ref _nanoseconds[(int)step]));
 
     /// <summary>Samples that went through any model.</summary>
-    public static long TotalSamples => Totals.Sum(2 * Steps);
+    public static long TotalSamples => Totals.Sum(AllSamples);
 
     /// <summary>The step of all models together, also of those that are not in memory any more.</summary>
-    public static StepStatistics TotalOf(Step step) => new(Totals.Sum((int)step), Totals.Sum(Steps + (int)step));
+    public static StepStatistics TotalOf(Step step) => new(Totals.Sum((int)step) + (step == Step.Fail ? 0 : Totals.Sum(AtOnce)), Totals.Sum(Steps + (int)step));
+
+    /// <summary>When it last ran, milliseconds since 1970; 0 when never.</summary>
+    public long LastUnixMs(TimeProvider clock) =>
+        Interlocked.Read(ref _last) is var last && last == 0 ? 0 : (clock.GetUtcNow() - clock.GetElapsedTime(last)).ToUnixTimeMilliseconds();
 
     public void Add(Step step, TimeSpan time)
     {
@@ -51,8 +57,15 @@ internal sealed class RunStatistics
         Totals.Add((int)step, 1, Steps + (int)step, nanoseconds);
     }
 
-    /// <summary>Makes steps that were counted longer.</summary>
-    public void AddTime(Step step, TimeSpan time)
+    /// <summary>Counts what came before and after the run of a success that was counted.</summary>
+    public void AddInputAndOutput(TimeSpan input, TimeSpan output)
+    {
+        Add(Step.ComputeInput, input);
+        Add(Step.ComputeOutput, output);
+        AddTime(Step.Success, input + output);
+    }
+
+    private void AddTime(Step step, TimeSpan time)
     {
         var nanoseconds = time.Ticks * TimeSpan.NanosecondsPerTick;
         Interlocked.Add(ref _nanoseconds[(int)step], nanoseconds);
@@ -60,12 +73,31 @@ internal sealed class RunStatistics
     }
 
     /// <summary>Counts a run of the model.</summary>
-    public void AddRun(long samples, TimeSpan time, DateTimeOffset now)
+    /// <param name="ended">The clock's timestamp.</param>
+    public void AddRun(long samples, TimeSpan time, long ended)
     {
         Add(Step.ComputeInfer, time);
+        AddSamples(samples, ended);
+    }
+
+    /// <summary>Counts all steps of a request that did not wait, in as few writes as that takes: the threads of all processors may meet here.</summary>
+    /// <param name="ended">When the run ended, the clock's timestamp.</param>
+    public void AddAtOnce(long samples, TimeSpan input, TimeSpan infer, TimeSpan output, long ended)
+    {
+        Interlocked.Increment(ref _atOnce);
+        Totals.Add(AtOnce, 1);
+        AddTime(Step.ComputeInput, input);
+        AddTime(Step.ComputeInfer, infer);
+        AddTime(Step.ComputeOutput, output);
+        AddTime(Step.Success, input + infer + output);
+        AddSamples(samples, ended);
+    }
+
+    private void AddSamples(long samples, long ended)
+    {
         Interlocked.Add(ref _samples, samples);
-        Totals.Add(2 * Steps, samples);
-        Interlocked.Exchange(ref _lastUnixMs, now.ToUnixTimeMilliseconds());
+        Totals.Add(AllSamples, samples);
+        Volatile.Write(ref _last, ended);
     }
 
     /// <summary>A number for each step, without an object of its own: a million models may be in memory.</summary>

@@ -54,7 +54,8 @@ internal readonly struct Turn
 
     internal bool IsLong { get; }
 
-    internal long Start { get; }
+    /// <summary>The clock's timestamp at which it began.</summary>
+    public long Start { get; }
 }
 
 /// <summary>Lets a few requests run at the same time, and shares their time between tenants.</summary>
@@ -174,9 +175,13 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
 
     /// <summary>Ends a turn; the next one begins.</summary>
     /// <returns>How long the turn was.</returns>
-    public TimeSpan Leave(in Turn turn)
+    public TimeSpan Leave(in Turn turn) => Leave(turn, clock.GetTimestamp());
+
+    /// <param name="now">The clock's timestamp.</param>
+    /// <inheritdoc cref="Leave(in Turn)"/>
+    public TimeSpan Leave(in Turn turn, long now)
     {
-        var ticks = clock.GetTimestamp() - turn.Start;
+        var ticks = now - turn.Start;
         turn.Tenant!.Charge(ticks);
         Free(turn.Tenant, turn.IsLong);
         return clock.GetElapsedTime(0, ticks);

@@ -50,10 +50,7 @@ internal static class Infer
 
         began = clock.GetTimestamp();
         var unwritten = work.InferResponse.Write(route);
-        var output = clock.GetElapsedTime(began);
-        lease.Session.Statistics.Add(RunStatistics.Step.ComputeInput, input);
-        lease.Session.Statistics.Add(RunStatistics.Step.ComputeOutput, output);
-        lease.Session.Statistics.AddTime(RunStatistics.Step.Success, input + output);
+        lease.Session.Statistics.AddInputAndOutput(input, clock.GetElapsedTime(began));
         return unwritten;
     }
 }

@@ -31,7 +31,7 @@ internal static class ModelStatistics
     public static Wire.ModelStatistics Of(Route route, ServedModels models)
     {
         var version = new EndpointVersion(route.Endpoint, route.Version, route.ServingDigest);
-        return TryRead(route.TenantId, version, models) ?? Make(version, new RunStatistics(), null);
+        return TryRead(route.TenantId, version, models) ?? Make(version, new RunStatistics(), null, models.Clock);
     }
 
     /// <summary>Of all versions of the tenant that are in memory.</summary>
@@ -45,14 +45,14 @@ internal static class ModelStatistics
     private static Wire.ModelStatistics? TryRead(string tenantId, EndpointVersion version, ServedModels models)
     {
         if (!models.TryPeek(tenantId, version.Digest, out var lease)) return null;
-        using (lease) return Make(version, lease.Session.Statistics, lease.Bytes);
+        using (lease) return Make(version, lease.Session.Statistics, lease.Bytes, models.Clock);
     }
 
-    private static Wire.ModelStatistics Make(EndpointVersion version, RunStatistics statistics, long? bytes) => new()
+    private static Wire.ModelStatistics Make(EndpointVersion version, RunStatistics statistics, long? bytes, TimeProvider clock) => new()
     {
         Name = version.Name,
         Version = version.Number.ToString(CultureInfo.InvariantCulture),
-        LastInference = (ulong)statistics.LastUnixMs,
+        LastInference = (ulong)statistics.LastUnixMs(clock),
         InferenceCount = (ulong)statistics.Samples,
         ExecutionCount = (ulong)statistics[Step.ComputeInfer].Count,
         InferenceStats = new InferStatistics
