@@ -47,6 +47,8 @@ internal static class BenchmarkCommands
             a session of a model's own against weights as inputs of a shared one
         train-speed
             images a second that the training graphs of image models learn from
+        factors --data <folder> [--only <set>] [--set name=value ...]
+            ways of telling why a row is predicted so, beside sampled Shapley values
         tabular-speed [--threads 2] [--models 200]
             models a minute of 1,000 rows and 20 columns, a logistic regression and 100 trees each
         """;
@@ -111,6 +113,8 @@ internal static class BenchmarkCommands
                 return SplitModels.Run(arguments) ? 0 : 1;
             case "train-speed":
                 return TrainSpeed.Run() ? 0 : 1;
+            case "factors" when arguments["--data"] is not null:
+                return FactorMethods.Run(arguments) ? 0 : 1;
             case "tabular-speed":
                 return TabularSpeed.Run(arguments) ? 0 : 1;
             default:

@@ -137,7 +137,7 @@ internal static class TabularAccuracy
 
     private static string Format(double value) => value.ToString(Math.Abs(value) >= 100 ? "N0" : "0.0000", CultureInfo.InvariantCulture);
 
-    private static ColumnVerdict[] TypesOf(string path)
+    internal static ColumnVerdict[] TypesOf(string path)
     {
         using var reader = Open(path);
         reader.Read();
@@ -153,7 +153,7 @@ internal static class TabularAccuracy
         return [.. profilers.Select(profiler => profiler.Infer())];
     }
 
-    private static TabularExamples Read(string path, ColumnVerdict[] types, string target)
+    internal static TabularExamples Read(string path, ColumnVerdict[] types, string target)
     {
         using var reader = Open(path);
         reader.Read();

@@ -11,6 +11,8 @@ internal static class EvaluationView
     /// <summary>More labels than this do not fit as a matrix; then the worst confusions are listed.</summary>
     private const int MatrixLabelsMax = 12;
 
+    private const int EffectsShown = 15;
+
     /// <summary>A matrix where it fits, otherwise the most confused pairs.</summary>
     public static void Confusion(IAnsiConsole console, EvaluationReport report, string indent = "", int pairs = 5)
     {
@@ -27,6 +29,55 @@ internal static class EvaluationView
             grid.Row(label.Label, Words.Percent(label.Precision), Words.Percent(label.Recall), Words.Percent(label.F1), Words.Count(label.Support));
         grid.Write(console);
     }
+
+    /// <summary>How often the model is right where it says how sure it is.</summary>
+    public static void Calibration(IAnsiConsole console, EvaluationReport report)
+    {
+        if (report.Calibration is not { Count: > 0 } bins) return;
+        console.WriteLine();
+        var grid = new Grid().Text("says to be sure").Number("on average").Number("is right").Text("95 % confidence").Number("predictions");
+        foreach (var bin in bins)
+        {
+            var fits = bin.Stated >= bin.Lower && bin.Stated <= bin.Upper;
+            grid.Row(
+                $"{bin.From * 100:0} to {bin.To * 100:0} %", Words.Percent(bin.Stated), new Grid.Cell(Words.Percent(bin.Observed), fits ? "default" : "yellow"),
+                $"{Words.Percent(bin.Lower)} to {Words.Percent(bin.Upper)}", Words.Count(bin.Count));
+        }
+        grid.Write(console);
+    }
+
+    /// <summary>What the model loses without each of its columns.</summary>
+    public static void ColumnEffects(IAnsiConsole console, EvaluationReport report)
+    {
+        if (report.ColumnEffects is not { Columns.Count: > 0 } effects) return;
+        console.WriteLine();
+        console.WriteLine($"By how much the {effects.Metric} of {Words.Plural(effects.Rows, "held-out row")} ({Words.Score(effects.Untouched)}) rises without a column:");
+        var grid = new Grid().Flexible("column").Number("dealt anew").Number("left out");
+        foreach (var column in effects.Columns.Take(EffectsShown)) grid.Row(column.Name, Words.Score(column.Shuffled), Words.Score(column.LeftOut));
+        grid.Write(console);
+        var hidden = Math.Max(0, effects.Columns.Count - EffectsShown);
+        if (hidden > 0) console.WriteLine($"and {Words.Plural(hidden, "column")} with less effect; all are in --output json.");
+        if (effects.NotMeasured > 0) console.WriteLine($"{Words.Plural(effects.NotMeasured, "less important column")} were not measured.");
+    }
+
+    /// <summary>How groups are treated.</summary>
+    public static void Fairness(IAnsiConsole console, EvaluationReport report)
+    {
+        if (report.Fairness is not { } fairness) return;
+        foreach (var column in fairness.Columns)
+        {
+            console.WriteLine();
+            console.WriteLine($"How often '{fairness.Positive}' is predicted, by '{column.Column}' (in brackets: 95 % confidence):");
+            var grid = new Grid().Flexible("group").Number("samples").Text("selected").Text("of those who have it").Text("of those who do not");
+            foreach (var group in column.Groups)
+                grid.Row(group.Group, Words.Count(group.Count), Rate(group.SelectionRate), Rate(group.TruePositiveRate), Rate(group.FalsePositiveRate));
+            grid.Write(console);
+            console.WriteLine(column.Finding);
+        }
+    }
+
+    private static string Rate(ShareInterval? share) =>
+        share is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{share.Value * 100:0.0} % ({share.Lower * 100:0.0} to {share.Upper * 100:0.0})");
 
     private static void Matrix(IAnsiConsole console, IReadOnlyList<string> labels, IReadOnlyList<IReadOnlyList<int>> matrix, string indent)
     {

@@ -8,7 +8,8 @@ namespace Atoll.Client;
 /// <param name="Alias">A version by alias.</param>
 /// <param name="Top">How many labels to give for each sample.</param>
 /// <param name="IgnoreUnknown">Skip columns that the model does not read, instead of refusing them as mistakes.</param>
-public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null, bool IgnoreUnknown = false);
+/// <param name="Explain">How many factors to give for each row; null for none. Of tabular models.</param>
+public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null, bool IgnoreUnknown = false, int? Explain = null);
 
 /// <summary>An image file to predict.</summary>
 /// <param name="Name">Name of the file, for messages.</param>
@@ -84,6 +85,19 @@ public sealed partial class AtollClient
             },
             AtollJson.Default.PredictResponse, repeatable: true, cancellationToken);
 
+    /// <summary>Compares the rows of a csv text with those that the version was trained on; nothing is predicted.</summary>
+    public Task<DriftResponse> CheckDriftAsync(
+        string endpoint, ReadOnlyMemory<byte> csv, int? version = null, string? alias = null, CancellationToken cancellationToken = default) =>
+        SendAsync(
+            () =>
+            {
+                var content = new ReadOnlyMemoryContent(csv);
+                content.Headers.ContentType = new MediaTypeHeaderValue("text/csv");
+                var query = Path($"", ("version", Number(version)), ("alias", alias))[Api.Length..];
+                return new HttpRequestMessage(HttpMethod.Post, Path($"/endpoints/{endpoint}") + ":compare" + query) { Content = content };
+            },
+            AtollJson.Default.DriftResponse, repeatable: true, cancellationToken);
+
     /// <summary>Predicts image files.</summary>
     public Task<PredictResponse> PredictImagesAsync(
         string endpoint, IReadOnlyList<ImageFile> images, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -106,7 +120,7 @@ public sealed partial class AtollClient
         // The verb follows the escaped name directly, as in /endpoints/leads:predict?top=3.
         var query = Path(
             $"", ("version", Number(options?.Version)), ("alias", options?.Alias), ("top", Number(options?.Top)),
-            ("unknown", options is { IgnoreUnknown: true } ? "ignore" : null))[Api.Length..];
+            ("explain", Number(options?.Explain)), ("unknown", options is { IgnoreUnknown: true } ? "ignore" : null))[Api.Length..];
         return Path($"/endpoints/{endpoint}") + ":predict" + query;
     }
 }

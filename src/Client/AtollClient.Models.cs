@@ -82,16 +82,36 @@ public sealed partial class AtollClient
     public Task<ModelReportResponse> GetModelReportAsync(string model, string version, CancellationToken cancellationToken = default) =>
         GetAsync(Path($"/models/{model}/versions/{version}/report"), AtollJson.Default.ModelReportResponse, cancellationToken);
 
+    /// <summary>What is known of a version and what is not.</summary>
+    public Task<ModelCardResponse> GetModelCardAsync(string model, string version, CancellationToken cancellationToken = default) =>
+        GetAsync(Path($"/models/{model}/versions/{version}/card"), AtollJson.Default.ModelCardResponse, cancellationToken);
+
+    /// <summary>Copies the card of a version to a stream, as a page that needs nothing else.</summary>
+    /// <returns>The number of bytes.</returns>
+    public Task<long> DownloadModelCardAsync(string model, string version, Stream target, CancellationToken cancellationToken = default) =>
+        DownloadAsync(Path($"/models/{model}/versions/{version}/card"), target, null, cancellationToken, "text/html");
+
+    /// <summary>Says what a model is meant for, instead of what was said before.</summary>
+    public Task<ModelNotes> SetModelNotesAsync(string model, ModelNotes notes, CancellationToken cancellationToken = default) =>
+        PutAsync(Path($"/models/{model}/notes"), notes, AtollJson.Default.ModelNotes, AtollJson.Default.ModelNotes, cancellationToken);
+
     /// <summary>Copies the ONNX file of a version to a stream.</summary>
     /// <returns>The number of bytes.</returns>
     public Task<long> DownloadModelAsync(
         string model, string version, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
         DownloadAsync(Path($"/models/{model}/versions/{version}/artifact"), target, progress, cancellationToken);
 
-    private async Task<long> DownloadAsync(string path, Stream target, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    private async Task<long> DownloadAsync(
+        string path, Stream target, IProgress<TransferProgress>? progress, CancellationToken cancellationToken, string? accept = null)
     {
         using var response = await SendAsync(
-            () => new HttpRequestMessage(HttpMethod.Get, path), repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
+            () =>
+            {
+                var request = new HttpRequestMessage(HttpMethod.Get, path);
+                if (accept is not null) request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
+                return request;
+            },
+            repeatable: true, _options.Timeout, cancellationToken).ConfigureAwait(false);
         var source = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (source.ConfigureAwait(false))
         {

@@ -60,6 +60,9 @@ public sealed record TensorSpec
 
     /// <summary>All values that the training data has in a column of categories, where they are few.</summary>
     public IReadOnlyList<string>? Values { get; init; }
+
+    /// <summary>What most stands for the column's training values: the middle number, the most frequent text. Null when no value is typical, and missing stands for it.</summary>
+    public string? Typical { get; init; }
 }
 
 /// <summary>Semantic types of table columns.</summary>

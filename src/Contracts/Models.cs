@@ -28,6 +28,9 @@ public sealed record ModelResponse
     public required IReadOnlyDictionary<string, int> Aliases { get; init; }
 
     public string? Task { get; init; }
+
+    /// <summary>What the owner says about it; null when nothing was said.</summary>
+    public ModelNotes? Notes { get; init; }
 }
 
 /// <summary>One immutable artifact of a model with what is known about it.</summary>
@@ -62,6 +65,9 @@ public sealed record ModelLineage
 {
     /// <summary>The training; null for an import, like all that only a training has.</summary>
     public string? Run { get; init; }
+
+    /// <summary>Name of the principal that asked for it.</summary>
+    public string? By { get; init; }
 
     public string? Dataset { get; init; }
 
@@ -101,6 +107,9 @@ public sealed record ModelReportResponse
 
     /// <summary>Null for a trained version.</summary>
     public ModelImportReport? Import { get; init; }
+
+    /// <summary>What it learned from; null for an imported version.</summary>
+    public TrainingDataFacts? Data { get; init; }
 
     /// <summary>Candidates with their validation scores, best first.</summary>
     public required IReadOnlyList<CandidateResponse> Candidates { get; init; }

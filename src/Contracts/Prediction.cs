@@ -16,6 +16,9 @@ public sealed record PredictRequest
 
     /// <summary>How many labels to give for each sample, best first.</summary>
     public int? Top { get; init; }
+
+    /// <summary>How many factors to give for each row: columns that moved its prediction most. Also <c>true</c>, for as many as one wants to see. Tabular models only.</summary>
+    public int? Explain { get; init; }
 }
 
 /// <summary>Predictions in the order of the samples, and who made them.</summary>
@@ -84,7 +87,36 @@ public sealed record Prediction
     public double? Lower { get; init; }
 
     public double? Upper { get; init; }
+
+    /// <summary>Why: the columns that moved the prediction most; only when they were asked for.</summary>
+    public PredictionFactors? Factors { get; init; }
 }
+
+/// <summary>What moved a prediction away from that for a typical row of the training data.</summary>
+public sealed record PredictionFactors
+{
+    /// <summary>What is explained: the label whose probability it is; null for a number.</summary>
+    public string? Label { get; init; }
+
+    /// <summary>The probability or number that the model gives for the row.</summary>
+    public required double Predicted { get; init; }
+
+    /// <summary>What it gives for a row of typical values.</summary>
+    public required double Typical { get; init; }
+
+    /// <summary>The columns that moved it most, the strongest first.</summary>
+    public required IReadOnlyList<PredictionFactor> Columns { get; init; }
+
+    /// <summary>What all other columns, and what columns do only together, moved; with the columns it adds up to the difference.</summary>
+    public required double Others { get; init; }
+}
+
+/// <summary>What one column moved.</summary>
+/// <param name="Name">Name of the column.</param>
+/// <param name="Contribution">How far its value moves the prediction from what a typical value would give; in probability, or in units of the target.</param>
+/// <param name="Value">The row's value, as text; null when it is missing.</param>
+/// <param name="TypicalValue">The typical value that it is compared with; null when missing is typical.</param>
+public sealed record PredictionFactor(string Name, double Contribution, string? Value = null, string? TypicalValue = null);
 
 /// <summary>A label with its probability; for multi-label models also whether it is above its threshold.</summary>
 public sealed record LabelProbability(string Label, double Probability, bool? Selected = null);

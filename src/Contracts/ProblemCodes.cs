@@ -24,6 +24,7 @@ public static class ProblemCodes
     public const string ArtifactDamaged = "artifact-damaged";
     public const string ModelNotLoadable = "model-not-loadable";
     public const string ModelOfOtherKind = "model-of-other-kind";
+    public const string NotComparable = "not-comparable";
     public const string RunEnded = "run-ended";
     public const string ImportRefused = "import-refused";
     public const string ImportEnded = "import-ended";

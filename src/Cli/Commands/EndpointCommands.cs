@@ -6,7 +6,7 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll endpoints</c>: the addresses that answer predictions.</summary>
 internal static class EndpointCommands
 {
-    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show(), Pin(), Unpin(), ShowLog(), SetLog(), DeleteLog());
+    public static Noun Create() => new("endpoints", "See the addresses for predictions and what they take.", List(), Show(), Pin(), Unpin(), Compare(), ShowLog(), SetLog(), DeleteLog());
 
     private static Verb List()
     {
@@ -29,6 +29,37 @@ internal static class EndpointCommands
                 });
                 return ExitCodes.Done;
             });
+    }
+
+    private static Verb Compare()
+    {
+        var name = new Argument<string>("endpoint") { Description = "Name of the endpoint." };
+        var csv = new Option<string>("--csv") { Description = "A csv file of rows, with a header.", HelpName = "file", Required = true };
+        var version = new Option<int?>("--version") { Description = "Compare with this version instead of the one that serves.", HelpName = "number" };
+        return new Verb(
+            "compare", "Say how rows differ from those that the model was trained on (drift).",
+            new Example("atoll endpoints compare leads --csv this-week.csv", "Which columns have moved, and why"))
+        {
+            Details = "Columns that the model does not read are skipped. Nothing is predicted.",
+            Arguments = { name }, Options = { csv, version },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var path = context.Get(csv)!;
+            if (!File.Exists(path)) throw new UsageException($"There is no file '{path}'.");
+            var found = await context.Client.CheckDriftAsync(context.Get(name), await File.ReadAllBytesAsync(path, cancellationToken), context.Get(version), cancellationToken: cancellationToken);
+            context.Write(found, AtollJson.Default.DriftResponse, console =>
+            {
+                console.WriteLine(found.Finding);
+                console.WriteLine();
+                var grid = new Grid().Flexible("column").Text("drift").Number("index").Number("importance").Flexible("reason");
+                foreach (var column in found.Columns)
+                    grid.Row(
+                        column.Name, new Grid.Cell(column.Drift, column.Drift switch { DriftKinds.Far => "red", DriftKinds.Moved => "yellow", _ => "dim" }),
+                        column.StabilityIndex.ToString("0.00", System.Globalization.CultureInfo.InvariantCulture), column.Importance is { } share ? Words.Percent(share) : "", column.Reason);
+                grid.Write(console);
+            });
+            return ExitCodes.Done;
+        });
     }
 
     private static Verb ShowLog()

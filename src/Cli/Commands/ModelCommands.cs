@@ -11,7 +11,7 @@ namespace Atoll.Cli.Commands;
 internal static class ModelCommands
 {
     public static Noun Create() =>
-        new("models", "See models and their versions, import and download them, name them.", List(), Import(), Show(), Versions(), Report(), Download(), Alias(), Promotions(), Delete());
+        new("models", "See models and their versions, import and download them, name them.", List(), Import(), Show(), Versions(), Report(), Card(), Notes(), Download(), Alias(), Promotions(), Delete());
 
     private const int DroppedColumnsShown = 20;
     private const int OperatorsShown = 20;
@@ -143,6 +143,65 @@ internal static class ModelCommands
         });
     }
 
+    private static Verb Card()
+    {
+        var (model, version) = (ModelArgument(), VersionArgument());
+        var to = new Option<string?>("--to") { Description = "Write the card as a page of HTML that needs nothing else and can be printed.", HelpName = "file" };
+        return new Verb(
+            "card", "Show what is known of a version and what is not: data, scores, limits, what it goes by.",
+            new("atoll models card leads", "The newest version"),
+            new("atoll models card leads production --to leads.html", "A page to hand on or print"))
+        {
+            Details = "What a model is meant for is yours to say: atoll models notes <model>.",
+            Arguments = { model, version }, Options = { to },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var card = await context.Client.GetModelCardAsync(context.Get(model), context.Get(version), cancellationToken);
+            if (context.Get(to) is { } path)
+            {
+                await using (var file = File.Create(path))
+                    await context.Client.DownloadModelCardAsync(card.Model, card.Version.ToString(System.Globalization.CultureInfo.InvariantCulture), file, cancellationToken);
+                if (context.IsJson) context.WriteJson(card, AtollJson.Default.ModelCardResponse);
+                else context.Say($"Wrote {path}: the card of {card.Model} version {card.Version}.");
+                return ExitCodes.Done;
+            }
+            context.Write(card, AtollJson.Default.ModelCardResponse, console => ModelCardView.Show(console, card));
+            return ExitCodes.Done;
+        });
+    }
+
+    private static Verb Notes()
+    {
+        var model = ModelArgument();
+        Option<string?> Text(string name, string what) => new(name) { Description = $"{what} An empty text takes it back.", HelpName = "text" };
+        var (use, notFor, licence, contact) = (
+            Text("--intended-use", "What it is meant for."), Text("--not-for", "What it must not be used for."),
+            Text("--licence", "Under which terms it and its data may be used."), Text("--contact", "Whom to ask."));
+        return new Verb(
+            "notes", "Say what a model is meant for; shown on the cards of its versions.",
+            new("atoll models notes leads --intended-use \"Which customers to call first\" --not-for \"Decisions about credit\"", "Two notes; the others stay"),
+            new("atoll models notes leads", "Show them"))
+        {
+            Arguments = { model }, Options = { use, notFor, licence, contact },
+        }.Does(async (context, cancellationToken) =>
+        {
+            var name = context.Get(model);
+            var notes = (await context.Client.GetModelAsync(name, cancellationToken)).Notes ?? new ModelNotes();
+            var said = new ModelNotes
+            {
+                IntendedUse = context.Get(use) ?? notes.IntendedUse, NotFor = context.Get(notFor) ?? notes.NotFor,
+                Licence = context.Get(licence) ?? notes.Licence, Contact = context.Get(contact) ?? notes.Contact,
+            };
+            if (said != notes) notes = await context.Client.SetModelNotesAsync(name, said, cancellationToken);
+            context.Write(notes, AtollJson.Default.ModelNotes, console =>
+            {
+                if (notes == new ModelNotes()) console.Hint($"Nothing is said about {name}. Say it with: atoll models notes {name} --intended-use \"...\"");
+                else ModelCardView.Notes(console, notes);
+            });
+            return ExitCodes.Done;
+        });
+    }
+
     private static void ShowEvaluation(IAnsiConsole console, EvaluationReport evaluation)
     {
         console.WriteLine($"Measured on {Words.Plural(evaluation.SampleCount, "sample")} that the model never saw in training.");
@@ -158,6 +217,9 @@ internal static class ModelCommands
             console.WriteLine();
             EvaluationView.PerLabel(console, evaluation);
         }
+        EvaluationView.Calibration(console, evaluation);
+        EvaluationView.ColumnEffects(console, evaluation);
+        EvaluationView.Fairness(console, evaluation);
     }
 
     private static void ShowImport(IAnsiConsole console, ModelImportReport import)

@@ -12,6 +12,8 @@ namespace Atoll.Cli.Commands;
 /// <summary><c>atoll predict</c>: asks an endpoint about rows, texts or images.</summary>
 internal static partial class PredictCommand
 {
+    private const int FactorsShown = 5;
+
     public static Verb Create()
     {
         var name = new Argument<string>("endpoint") { Description = "Name of the endpoint; it is the model's." };
@@ -26,23 +28,25 @@ internal static partial class PredictCommand
         var top = new Option<int?>("--top") { Description = "How many labels to show for each sample. Default: 3.", HelpName = "number" };
         var version = new Option<int?>("--version") { Description = "Ask this version instead of the one that serves.", HelpName = "number" };
         var alias = new Option<string?>("--alias") { Description = "Ask the version that has this alias.", HelpName = "name" };
+        var why = new Option<bool>("--why") { Description = "Say which columns of a row moved its prediction most, away from that for a typical row." };
         var ignore = new Option<bool>("--ignore-unknown") { Description = "Skip columns that the model does not read, such as ids and the truth." };
         return new Verb(
             "predict", "Ask an endpoint for predictions.",
             new("atoll predict telco-churn --row tenure=2 Contract=Month-to-month MonthlyCharges=70.7", "One row, column by column"),
+            new("atoll predict telco-churn --row tenure=2 Contract=Month-to-month --why", "And why"),
             new("atoll predict telco-churn --csv new-customers.csv --ignore-unknown --output json", "All rows of a file, for a script"),
             new("atoll predict banking77 --text \"My card has not arrived\"", "A text"),
             new("atoll predict fashion-mnist --image shoe.png shirt.png", "Two images"))
         {
             Arguments = { name },
-            Options = { row, rowJson, csv, text, image, top, version, alias, ignore },
+            Options = { row, rowJson, csv, text, image, top, version, alias, why, ignore },
         }.Does(async (context, cancellationToken) =>
         {
             var (rows, objects, file, texts, images) = (context.Get(row) ?? [], context.Get(rowJson) ?? [], context.Get(csv), context.Get(text) ?? [], context.Get(image) ?? []);
             var kinds = (rows.Length + objects.Length > 0 ? 1 : 0) + (file is null ? 0 : 1) + (texts.Length > 0 ? 1 : 0) + (images.Length > 0 ? 1 : 0);
             if (kinds == 0) throw new UsageException("There is nothing to predict: give --row, --row-json, --csv, --text or --image.");
             if (kinds > 1) throw new UsageException("Give samples of one kind: rows, a csv file, texts or images.");
-            var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3), context.Get(ignore));
+            var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3), context.Get(ignore), context.Get(why) ? FactorsShown : null);
             var endpoint = context.Get(name);
 
             PredictResponse answer;
@@ -164,6 +168,8 @@ internal static partial class PredictCommand
             grid.Row(sample, prediction.Label, labels.Count > 0 ? Words.Percent(labels[0].Probability) : "", Others(labels.Skip(1)));
         }
         grid.Write(console);
+        for (var i = 0; i < answer.Predictions.Count; i++)
+            if (answer.Predictions[i].Factors is { } factors) Why(console, i < samples.Count ? samples[i] : $"{i + 1}", factors);
         ShowWarnings(console, answer, placeOf);
 
         static string Number(double? value) => value is { } known ? Words.Value(known) : "";
@@ -198,6 +204,19 @@ internal static partial class PredictCommand
             if (message.StartsWith(field, StringComparison.Ordinal) && placeOf(field) is { } place) message = place + message[field.Length..];
             console.MarkupLine($"[yellow]![/] {message.EscapeMarkup()}");
         }
+    }
+
+    private static void Why(IAnsiConsole console, string sample, PredictionFactors factors)
+    {
+        string Score(double value) => factors.Label is null ? Words.Value(value) : Words.Percent(value);
+        string Moved(double value) => factors.Label is null
+            ? value.ToString("+0.#####;-0.#####;0", CultureInfo.InvariantCulture) : (value * 100).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+        console.WriteLine();
+        console.WriteLine($"Why {(factors.Label is { } label ? $"{label} {Score(factors.Predicted)}" : Score(factors.Predicted))}, where a typical row has {Score(factors.Typical)}: {sample}");
+        var grid = new Grid().Flexible("column").Flexible("value").Flexible("typical").Number(factors.Label is null ? "moves by" : "moves by points");
+        foreach (var factor in factors.Columns) grid.Row(factor.Name, factor.Value ?? "(missing)", factor.TypicalValue ?? "(missing)", Moved(factor.Contribution));
+        grid.Row("all others, and what columns do together", "", "", Moved(factors.Others));
+        grid.Write(console, "  ");
     }
 
     internal static JsonObject ParseRow(string[] values)

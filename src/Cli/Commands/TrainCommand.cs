@@ -17,6 +17,8 @@ internal static class TrainCommand
         var minutes = new Option<double?>("--minutes") { Description = "Longest training time; the best model until then is kept.", HelpName = "number" };
         var priority = new Option<int?>("--priority") { Description = "Higher goes first among your own runs. Default: 0.", HelpName = "number" };
         var parameters = new Option<string[]>("--set") { Description = "A parameter of the trainer; may be repeated.", HelpName = "name=value" };
+        var fairness = new Option<string[]>("--fairness-column") { Description = "Column of a table by whose groups the predictions are compared in the report; may be repeated.", HelpName = "column" };
+        var positive = new Option<string?>("--positive-label") { Description = "The label by which the groups are compared. Default: the last one.", HelpName = "label" };
         var list = new Option<bool>("--parameters") { Description = "Show the parameters of the trainers and start nothing." };
         var follow = new Option<bool>("--follow", "-f") { Description = "Watch the training until it ends; exit code 1 if it does not succeed." };
         return new Verb(
@@ -24,11 +26,12 @@ internal static class TrainCommand
             new("atoll train leads --follow", "Train a model on the dataset 'leads' and watch it"),
             new("atoll train leads --target Converted --model lead-scoring", "Learn another column, into another model"),
             new("atoll train shoes --minutes 5 --set epochs=10", "Stop after five minutes or ten epochs"),
+            new("atoll train leads --fairness-column Gender --positive-label yes", "Also compare how often 'yes' is predicted for each gender"),
             new("atoll train --parameters", "What --set takes, for tables, texts, images and entities"))
         {
             Details = "The trainer fits the data: tables, texts, images or texts with marked entities. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
             Arguments = { dataset },
-            Options = { model, target, version, experiment, seed, minutes, priority, parameters, list, follow },
+            Options = { model, target, version, experiment, seed, minutes, priority, parameters, fairness, positive, list, follow },
         }.Does(async (context, cancellationToken) =>
         {
             if (context.Get(list)) return await ShowParametersAsync(context, cancellationToken);
@@ -43,7 +46,7 @@ internal static class TrainCommand
                     Seed = context.Get(seed) ?? 1,
                     MinutesMax = context.Get(minutes),
                     Priority = context.Get(priority) ?? 0,
-                    Parameters = Pairs("--set", context.Get(parameters)),
+                    Parameters = ParametersOf(context.Get(parameters), context.Get(fairness), context.Get(positive)),
                 },
                 cancellationToken);
             if (context.Get(follow))
@@ -76,6 +79,20 @@ internal static class TrainCommand
             context.Terminal.Out.Write(text);
         });
         return ExitCodes.Done;
+    }
+
+    private static Dictionary<string, string>? ParametersOf(string[]? set, string[]? fairness, string? positive)
+    {
+        var parameters = Pairs("--set", set);
+        if (fairness is { Length: > 0 }) Add("fairness", string.Join(',', fairness), "--fairness-column");
+        if (positive is not null) Add("positive", positive, "--positive-label");
+        return parameters;
+
+        void Add(string name, string value, string option)
+        {
+            if (!(parameters ??= new Dictionary<string, string>(StringComparer.Ordinal)).TryAdd(name, value))
+                throw new UsageException($"{option} and --set {name} say the same. Give one of them.");
+        }
     }
 
     /// <summary><c>name=value</c>, each name once.</summary>

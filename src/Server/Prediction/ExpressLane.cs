@@ -119,7 +119,7 @@ internal sealed class ExpressLane(
         var plan = SamplePlan.Of(route);
         if (!plan.CanRead) return false;
         var reader = new JsonSampleReader(plan, options.Value, ignoreUnknown: false, work.Samples);
-        if (reader.Read(body) is not null) return false;
+        if (reader.Read(body) is not null || reader.Explain is not null) return false;
         work.Top = reader.Top;
         if (!runner.TryRunNow(lease.Session, plan, work, out problem)) return false;
         if (problem is not null) return true;

@@ -23,6 +23,9 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
     /// <summary>How many labels the request asks for; null when it does not say.</summary>
     public int? Top { get; private set; }
 
+    /// <summary>How many factors the request asks for; null when it does not ask.</summary>
+    public int? Explain { get; private set; }
+
     /// <summary>Fills the batch; null when that went well.</summary>
     public Problem? Read(ReadOnlySequence<byte> body)
     {
@@ -63,6 +66,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             else if (JsonText.Is(ref reader, "texts"u8)) problem = ReadList(ref reader, "texts");
             else if (JsonText.Is(ref reader, "images"u8)) problem = ReadList(ref reader, "images");
             else if (JsonText.Is(ref reader, "top"u8)) problem = ReadTop(ref reader);
+            else if (JsonText.Is(ref reader, "explain"u8)) problem = ReadExplain(ref reader);
             else return PredictionProblems.UnknownMember(plan, NameOf(ref reader));
             if (problem is not null) return problem;
         }
@@ -77,6 +81,24 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             return PredictionProblems.Invalid(plan, "top", JsonText.Describe(ref reader), "Expected a whole number of at least 1, such as 3.");
         Top = top;
         return null;
+    }
+
+    private Problem? ReadExplain(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        switch (reader.TokenType)
+        {
+            case JsonTokenType.Null or JsonTokenType.False:
+                return null;
+            case JsonTokenType.True:
+                Explain = FactorSearch.DefaultCount;
+                return null;
+            case JsonTokenType.Number when reader.TryGetInt32(out var count) && count >= 1:
+                Explain = count;
+                return null;
+            default:
+                return PredictionProblems.Invalid(plan, "explain", JsonText.Describe(ref reader), "Expected true, or how many columns to name, such as 5.");
+        }
     }
 
     private Problem? ReadList(ref Utf8JsonReader reader, string name)

@@ -54,6 +54,7 @@ internal static class Predict
         if (await RequestBody.ReadAsync(context, plan, options, ignoreUnknown, work, cancellationToken) is { } invalid) return invalid;
 
         var csv = work.IsCsv && context.Request.Headers.Accept.ToString().Contains("text/csv", StringComparison.OrdinalIgnoreCase);
+        if (work.Explain is not null && FactorSearch.Check(plan, work, csv, options) is { } unexplained) return unexplained;
         ModelLease lease;
         try
         {
@@ -77,12 +78,12 @@ internal static class Predict
         return problem;
     }
 
-    private static Problem? ReadQuery(IQueryCollection query, PredictionWork work, out string? selector, out bool ignoreUnknown)
+    public static Problem? ReadQuery(IQueryCollection query, PredictionWork work, out string? selector, out bool ignoreUnknown)
     {
         selector = null;
         ignoreUnknown = false;
         if (query.Count == 0) return null;
-        string? version = query["version"], alias = query["alias"], top = query["top"], unknown = query["unknown"];
+        string? version = query["version"], alias = query["alias"], top = query["top"], explain = query["explain"], unknown = query["unknown"];
         if (version is not null && alias is not null) return HttpProblems.InvalidField("alias", "is given beside a version", "Give one of them.");
         if (version is not null)
         {
@@ -103,6 +104,13 @@ internal static class Predict
             if (!int.TryParse(top, NumberStyles.None, CultureInfo.InvariantCulture, out var count) || count < 1)
                 return HttpProblems.InvalidField("top", $"is '{JsonText.Shorten(top)}'", "Expected a whole number of at least 1, such as 3.");
             work.Top = count;
+        }
+        if (explain is not null && explain is not "false")
+        {
+            var count = FactorSearch.DefaultCount;
+            if (explain != "true" && (!int.TryParse(explain, NumberStyles.None, CultureInfo.InvariantCulture, out count) || count < 1))
+                return HttpProblems.InvalidField("explain", $"is '{JsonText.Shorten(explain)}'", "Expected true, or how many columns to name, such as 5.");
+            work.Explain = count;
         }
         if (unknown is not null && unknown is not ("ignore" or "refuse"))
             return HttpProblems.InvalidField("unknown", $"is '{JsonText.Shorten(unknown)}'", "Use ignore or refuse.");

@@ -16,8 +16,20 @@ internal static class PredictDescription
         ("version", "Number of the version that answers; without it and without an alias the endpoint's own choice."),
         ("alias", "Alias of the version that answers: latest, staging, production or one of your own."),
         ("top", "How many labels to give for each sample, best first."),
+        ("explain", "true, or how many columns to name: why each row is predicted so; tabular models, answers in JSON."),
         ("unknown", "ignore skips columns that the model does not read; refuse, the default, does not."),
     ];
+
+    /// <summary>What of it also a comparison of rows reads.</summary>
+    public static IEnumerable<(string Name, string Description)> VersionQuery => Query.Where(parameter => parameter.Name is "version" or "alias");
+
+    /// <summary>Describes a body of rows.</summary>
+    public static async Task AddRowsAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        await AddAsync(operation, context, cancellationToken);
+        operation.RequestBody!.Content!.Remove("image/*");
+        operation.Parameters = [.. operation.Parameters!.Where(parameter => parameter.In != ParameterLocation.Query || VersionQuery.Any(known => known.Name == parameter.Name))];
+    }
 
     public static async Task AddAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
     {

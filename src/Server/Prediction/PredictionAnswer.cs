@@ -121,6 +121,7 @@ internal sealed class PredictionAnswer
                 json.WriteNumber("lower"u8, lower[i]);
                 json.WriteNumber("upper"u8, upper[i]);
             }
+            _work.Factors?.Write(json, first + i);
             json.WriteEndObject();
         }
         return null;
@@ -201,7 +202,7 @@ internal sealed class PredictionAnswer
                 var top = best.AsSpan(0, TopOf(chosen));
                 TopLabels.Find(row, top);
                 if (_csv) WriteCsv(names?[i], row, chosen, top);
-                else WriteJson(names?[i], row, chosen, top);
+                else WriteJson(first + i, names?[i], row, chosen, top);
             }
             return null;
         }
@@ -220,7 +221,7 @@ internal sealed class PredictionAnswer
     private int TopOf(ReadOnlySpan<bool> selected) =>
         _work.Top is null && !_csv ? Math.Max(_top, selected.Count(true)) : _top;
 
-    private void WriteJson(string? label, ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> selected, ReadOnlySpan<int> top)
+    private void WriteJson(int sample, string? label, ReadOnlySpan<float> probabilities, ReadOnlySpan<bool> selected, ReadOnlySpan<int> top)
     {
         var json = _work.Json;
         json.WriteStartObject();
@@ -240,6 +241,7 @@ internal sealed class PredictionAnswer
             json.WriteEndObject();
         }
         json.WriteEndArray();
+        _work.Factors?.Write(json, sample);
         json.WriteEndObject();
     }
 

@@ -37,6 +37,12 @@ internal static class PredictionModule
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
             .WithMetadata(new RunsModel(), new QueryParameters([.. PredictDescription.Query.Select(parameter => parameter.Name)]))
             .AddOpenApiOperationTransformer(PredictDescription.AddAsync);
+        api.MapAction("/endpoints/{endpoint}:compare", CheckDrift.HandleAsync).Needs(Permissions.Predict).WithTags("Endpoints")
+            .WithName("checkDrift").WithSummary("How rows differ from those that the version was trained on: JSON, csv or a form with a file; nothing is predicted.")
+            .Produces<DriftResponse>()
+            .ProducesProblem(StatusCodes.Status409Conflict).ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
+            .WithMetadata(new QueryParameters([.. PredictDescription.VersionQuery.Select(parameter => parameter.Name)]))
+            .AddOpenApiOperationTransformer(PredictDescription.AddRowsAsync);
     }
 
     /// <summary>The Open Inference Protocol, at the addresses where its clients look for it.</summary>

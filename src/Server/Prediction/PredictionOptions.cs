@@ -17,6 +17,10 @@ internal sealed class PredictionOptions
     [Range(1, 100_000_000)]
     public int ValuesMax { get; set; } = 4_000_000;
 
+    /// <summary>Rows of one request that asks why; each is predicted twice for every column that the model goes by.</summary>
+    [Range(1, 100_000)]
+    public int ExplainedRowsMax { get; set; } = 100;
+
     /// <summary>Images of one request.</summary>
     [Range(1, 100_000)]
     public int ImagesMax { get; set; } = 64;

@@ -45,9 +45,19 @@ internal static class PredictionProblems
         Invalid(plan, field, "holds no samples", $"Send at least one, as in {plan.ExampleBody().ToJsonString()}.");
 
     public static Problem UnknownMember(SamplePlan plan, string name) =>
-        Spelling.Nearest(name, ["rows", "texts", "images", "top"]) is { } nearest
+        Spelling.Nearest(name, ["rows", "texts", "images", "top", "explain"]) is { } nearest
             ? Invalid(plan, name, "is not part of a request", $"Did you mean '{nearest}'?")
             : Invalid(plan, name, "is not part of a request", $"Send {plan.ExampleBody().ToJsonString()}.");
+
+    public static Problem NotExplainable(SamplePlan plan, string why, string remedy) =>
+        new(400, ProblemCodes.InvalidField, $"The predictions of '{plan.Route.Endpoint}' cannot be explained: {why}.", remedy) { Field = "explain" };
+
+    public static Problem NoDrift(SamplePlan plan, string why, string remedy) =>
+        new(409, ProblemCodes.NotComparable, $"Rows cannot be compared with the training data of '{plan.Route.Endpoint}': {why}.", remedy);
+
+    public static Problem TooManyToExplain(int rowsMax) => new(
+        413, ProblemCodes.TooLarge, $"A request can explain {rowsMax} rows at most: each is predicted twice for every column.",
+        "Send fewer rows, or leave 'explain' out. The operator's setting is Prediction:ExplainedRowsMax.") { Field = "explain" };
 
     public static Problem NotJson(SamplePlan plan, JsonException failure)
     {

@@ -69,6 +69,7 @@ internal sealed class PredictionRunner : IDisposable
         {
             return plan.ListName switch
             {
+                _ when work.Explain is not null => await RunManyAsync(session, plan, work, csv, cancellationToken),
                 "rows" when work.Samples.Count <= RowsPerRun => await RunSliceAsync(session, plan, work, csv, cancellationToken),
                 "texts" when work.Samples.Count <= TextsPerRun => await RunSliceAsync(session, plan, work, csv, cancellationToken),
                 _ => await RunManyAsync(session, plan, work, csv, cancellationToken),
@@ -118,6 +119,7 @@ internal sealed class PredictionRunner : IDisposable
         {
             using var call = OnnxCall.Rent(session);
             using var stop = call.Options.StopWith(cancellationToken);
+            if (work.Explain is not null && FindFactors(call, plan, work, cancellationToken) is { } unfit) return unfit;
             var answer = new PredictionAnswer(plan, work, csv);
             var problem = plan.ListName == "images"
                 ? RunImages(call, plan, work, answer, cancellationToken)
@@ -437,6 +439,24 @@ internal sealed class PredictionRunner : IDisposable
             RunCounted(call, count);
             if (answer.Add(call.Outputs, where, first, count) is { } problem) return problem;
         }
+        return null;
+    }
+
+    /// <summary>Runs variants of the rows, which tell what each column does to the prediction.</summary>
+    private Problem? FindFactors(OnnxCall call, SamplePlan plan, PredictionWork work, CancellationToken cancellationToken)
+    {
+        var where = plan.OutputsOf(call.Session);
+        var search = work.Factors = new FactorSearch(plan, work);
+        for (var first = 0; first < work.Samples.Count; first += RowsPerRun)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var count = Math.Min(RowsPerRun, work.Samples.Count - first);
+            call.Clear();
+            FillAll(call, where, work.Samples, first, count);
+            RunCounted(call, count);
+            if (search.Add(call.Outputs, where, first, count) is { } problem) return problem;
+        }
+        search.End();
         return null;
     }
 

@@ -31,6 +31,12 @@ internal sealed class PredictionWork
     /// <summary>How many labels the caller asks for; null for as many as one wants to see.</summary>
     public int? Top { get; set; }
 
+    /// <summary>How many factors the caller asks for with each prediction; null for none.</summary>
+    public int? Explain { get; set; }
+
+    /// <summary>Those factors, in the order of the samples; null when they were not asked for.</summary>
+    public FactorSearch? Factors { get; set; }
+
     /// <summary>The samples came as a csv file.</summary>
     public bool IsCsv { get; set; }
 
@@ -65,6 +71,8 @@ internal sealed class PredictionWork
             work.Tensors.Dispose();
             work.Answer.Clear();
             work.Top = null;
+            work.Explain = null;
+            work.Factors = null;
             work.IsCsv = false;
             return true;
         }

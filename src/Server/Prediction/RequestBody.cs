@@ -67,6 +67,7 @@ internal static class RequestBody
         {
             pipe.AdvanceTo(body.End);
             work.Top ??= reader.Top;
+            work.Explain ??= reader.Explain;
         }
     }
 

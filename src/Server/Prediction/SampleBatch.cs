@@ -76,6 +76,26 @@ internal sealed class SampleBatch
         _used += length;
     }
 
+    /// <summary>Adds a sample with the values of another one.</summary>
+    public void AddCopy(int sample)
+    {
+        Add();
+        _cells.AsSpan(sample * _columns, _columns).CopyTo(_cells.AsSpan((Count - 1) * _columns));
+    }
+
+    /// <summary>Gives the newest sample the value that another one has in a column.</summary>
+    public void CopyValue(int sample, int column) => Newest(column) = _cells[sample * _columns + column];
+
+    /// <summary>Whether two samples have the same value in a column.</summary>
+    public bool HaveSame(int sample, int other, int column)
+    {
+        var (one, two) = (_cells[sample * _columns + column], _cells[other * _columns + column]);
+        return IsMissing(sample, column) ? IsMissing(other, column) : one.Number.Equals(two.Number) && Bytes(sample, column).SequenceEqual(Bytes(other, column));
+    }
+
+    /// <summary>Forgets all samples after the first so many.</summary>
+    public void CutTo(int count) => Count = Math.Min(Count, count);
+
     /// <summary>Remembers that the newest sample has a column that gives the target away.</summary>
     public void AddLeak(ReadOnlySpan<char> column)
     {

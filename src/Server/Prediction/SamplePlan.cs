@@ -142,6 +142,7 @@ internal sealed class SampleColumn
         Type = input.ColumnType;
         Example = input.Example;
         Importance = input.Importance ?? 0;
+        Typical = input.Typical;
         Values = input.Values;
         _values = (input.Values ?? []).ToFrozenSet(StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
         HasDecimalComma = input.Format == ColumnFormats.DecimalComma;
@@ -161,6 +162,9 @@ internal sealed class SampleColumn
     public string? Type { get; }
 
     public string? Example { get; }
+
+    /// <summary>What most stands for its training values; null when missing does.</summary>
+    public string? Typical { get; }
 
     /// <summary>Share in what the model goes by; 0 when the trainer did not say.</summary>
     public double Importance { get; }

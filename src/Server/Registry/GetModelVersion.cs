@@ -52,7 +52,7 @@ internal static class GetModelVersion
         Aliases = [.. aliases.Where(alias => alias.Version == version.Number).Select(alias => alias.Name).Order(StringComparer.Ordinal)],
     };
 
-    private static async Task<Outcome<ModelVersion>> FindAsync(string model, string version, PlatformDb db, CancellationToken cancellationToken)
+    public static async Task<Outcome<ModelVersion>> FindAsync(string model, string version, PlatformDb db, CancellationToken cancellationToken)
     {
         var id = await db.Models().Where(m => m.Name == model).Select(m => m.Id).SingleOrDefaultAsync(cancellationToken);
         if (id is null) return RegistryProblems.ModelNotFound(model);

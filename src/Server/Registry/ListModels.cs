@@ -40,6 +40,7 @@ internal static class ListModels
         LatestVersion = row.Model.LatestVersion,
         Aliases = row.Aliases.OrderBy(alias => alias.Name, StringComparer.Ordinal).ToDictionary(alias => alias.Name, alias => alias.Version),
         Task = row.Signature?.Task,
+        Notes = row.Model.Notes,
     };
 
     private sealed record Row(Model Model, List<ModelAlias> Aliases, ModelSignature? Signature);

@@ -17,6 +17,9 @@ internal sealed class Model : ITenantOwned, IRevised
     /// <summary>Number of the newest version ever; numbers of deleted versions are never used again.</summary>
     public int LatestVersion { get; set; }
 
+    /// <summary>What the owner says about it.</summary>
+    public ModelNotes? Notes { get; set; }
+
     public int Revision { get; set; }
 }
 

@@ -31,6 +31,12 @@ internal static class RegistryModule
             .WithName("deleteModelVersion").WithSummary("Delete a version that no alias names.");
         models.MapGet("/{model}/versions/{version}/report", GetModelVersion.HandleReportAsync).Needs(Permissions.ModelsRead)
             .WithName("getModelReport").WithSummary("Evaluation, candidates and preparation of a version.");
+        models.MapGet("/{model}/versions/{version}/card", GetModelCard.HandleAsync).Needs(Permissions.ModelsRead)
+            .WithName("getModelCard").WithSummary("What is known of a version and what is not: purpose, data, scores, limits; as a page for text/html.")
+            .Produces<ModelCardResponse>(StatusCodes.Status200OK, "application/json", "text/html");
+        models.MapPut("/{model}/notes", SetModelNotes.HandleAsync).Needs(Permissions.ModelsWrite)
+            .WithName("setModelNotes").WithSummary("Say what a model is meant for; shown on the cards of its versions.")
+            .WithExample("""{ "intendedUse": "Which customers to call first.", "notFor": "Decisions about credit.", "licence": "internal", "contact": "sales-data@example.com" }""");
         models.MapGet("/{model}/versions/{version}/artifact", GetModelVersion.HandleArtifactAsync).Needs(Permissions.ModelsRead)
             .WithName("downloadModelVersion").WithSummary("The version's ONNX file.");
         models.MapPut("/{model}/aliases/{alias}", MoveAlias.HandleAsync).Needs(Permissions.ModelsWrite)

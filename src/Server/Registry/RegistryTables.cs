@@ -39,6 +39,7 @@ internal static class RegistryTables
         {
             builder.ToTable("models").HasKey(model => model.Id);
             builder.HasIndex(model => new { model.TenantId, model.Name }).IsUnique();
+            builder.Property(model => model.Notes!).IsJson(AtollJson.Default.ModelNotes);
         }
     }
 

@@ -67,6 +67,7 @@ internal static partial class CreateRun
             DatasetVersion = number,
             Model = model,
             Target = target,
+            By = caller.PrincipalName,
             Seed = request.Seed,
             MinutesMax = request.MinutesMax,
             Parameters = new Dictionary<string, string>(parameters),

@@ -66,6 +66,8 @@ internal sealed class ParameterValues(ParameterTable table, IReadOnlyDictionary<
 
     public string[] Columns(string name) => Text<TrainerParameter.Columns>(name) is { } text ? Split(text) : [];
 
+    public string? Label(string name) => Text<TrainerParameter.Label>(name);
+
     public static string[] Split(string text) => text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     // A trainer can read only what its table lists, as the kind that it lists.

@@ -28,6 +28,9 @@ internal sealed class Run : ITenantOwned, IRevised, IJobSubject
 
     public string? Target { get; set; }
 
+    /// <summary>Name of the principal that asked for it.</summary>
+    public string? By { get; set; }
+
     public required int Seed { get; set; }
 
     public double? MinutesMax { get; set; }

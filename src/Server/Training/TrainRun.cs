@@ -203,6 +203,7 @@ internal sealed class TrainRun(
     private static ModelLineage LineageOf(Run run, DatasetVersion dataset, TrainingResult result) => new()
     {
         Run = run.Id,
+        By = run.By,
         Dataset = run.Dataset,
         DatasetVersion = run.DatasetVersion,
         DatasetDigest = dataset.ManifestDigest,

@@ -25,6 +25,9 @@ internal sealed record TrainedModel
     /// <summary>Every candidate that was tried, with its validation score.</summary>
     public IReadOnlyList<CandidateScore> Candidates { get; init; } = [];
 
+    /// <summary>How the columns that it reads are spread, of tables.</summary>
+    public IReadOnlyList<ColumnSummary>? Columns { get; init; }
+
     /// <summary>How raw columns became features, what was left out and why. Shown to people; kept with the version.</summary>
     public JsonObject? Preparation { get; init; }
 }

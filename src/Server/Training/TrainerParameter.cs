@@ -57,6 +57,14 @@ internal abstract record TrainerParameter(string Name, string Default, string Me
         public override bool Accepts(string text) => ParameterValues.Split(text) is { Length: > 0 } words && words.All(Known.Contains);
     }
 
+    /// <summary>A label of the target. Whether there is such a label is known when the data is read.</summary>
+    public sealed record Label(string Name, string Default, string Meaning) : TrainerParameter(Name, Default, Meaning)
+    {
+        public override string Expected => "a label";
+
+        public override bool Accepts(string text) => true;
+    }
+
     /// <summary>Columns of the table, separated by commas. Whether they are there is checked where the table is known.</summary>
     public sealed record Columns(string Name, string Default, string Meaning) : TrainerParameter(Name, Default, Meaning)
     {

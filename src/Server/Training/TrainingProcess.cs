@@ -12,6 +12,8 @@ internal static class TrainingProcess
 {
     public const string Verb = "train-worker";
 
+    private const int SourcesListedMax = 20;
+
     /// <summary>Does what the order in the folder says. Reports go to <paramref name="output"/>, the results into the folder.</summary>
     /// <returns>The exit code of the process.</returns>
     public static int Run(string folder, TextWriter output, CancellationToken cancellationToken)
@@ -68,6 +70,7 @@ internal static class TrainingProcess
             Report = new ModelReportResponse
             {
                 Evaluation = evaluation,
+                Data = DataFactsOf(manifest, order) with { Columns = trained.Columns },
                 Candidates = [.. trained.Candidates.Select(candidate => new CandidateResponse(candidate.Name, candidate.Metric, candidate.Score))],
                 Preparation = trained.Preparation,
             },
@@ -95,6 +98,17 @@ internal static class TrainingProcess
         // An example that is sent as text has to be read as the number that it was.
         return input with { Format = format, Example = format == ColumnFormats.DecimalComma ? column.Example : input.Example };
     }
+
+    private static TrainingDataFacts DataFactsOf(DatasetManifest manifest, TrainingOrder order) => new()
+    {
+        Samples = manifest.Statistics.Samples,
+        Learned = manifest.Statistics.Splits.Where(split => split.Split != SplitNames.Test).Sum(split => Math.Min(split.Count, order.RowsMax)),
+        Splits = manifest.Statistics.Splits,
+        SplitSeed = manifest.Seed,
+        Duplicates = manifest.Statistics.Duplicates,
+        Skipped = manifest.Skipped,
+        Sources = [.. manifest.Sources.Take(SourcesListedMax)],
+    };
 
     private static List<string>? UnreadColumns(DatasetManifest manifest, ModelSignature signature)
     {

@@ -62,7 +62,8 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
         Assert.Equal(4, _terminal.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         Assert.Contains("There are more. See them with: --after ", _terminal.Error);
 
-        await RunAsync("train", "leads", "--model", "scoring", "--follow");
+        await RunAsync(2, "train", "leads", "--fairness-column", "Source", "--set", "fairness=Source");
+        await RunAsync("train", "leads", "--model", "scoring", "--fairness-column", "Source", "--positive-label", "yes", "--follow");
         Assert.Contains("succeeded", _terminal.Out);
         Assert.Contains("scoring version 1", _terminal.Out);
         Assert.Contains("evaluating", _terminal.Error);
@@ -83,6 +84,25 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
         await RunAsync("models", "report", "scoring");
         Assert.Contains("rows: actual, columns: predicted", _terminal.Out);
         Assert.Contains("  Invoice: gives 'Converted' away", _terminal.Out);
+        Assert.Contains("says to be sure", _terminal.Out);
+        Assert.Contains("dealt anew", _terminal.Out);
+        Assert.Contains("How often 'yes' is predicted, by 'Source'", _terminal.Out);
+        await RunAsync("models", "notes", "scoring");
+        Assert.Contains("Nothing is said about scoring", _terminal.Out);
+        await RunAsync("models", "notes", "scoring", "--intended-use", "Whom to call first", "--licence", "internal");
+        await RunAsync("models", "notes", "scoring", "--licence", "", "--contact", "ann@example.com");
+        Assert.Contains("Whom to call first", _terminal.Out);
+        Assert.Contains("ann@example.com", _terminal.Out);
+        Assert.DoesNotContain("internal", _terminal.Out);
+        await RunAsync("models", "card", "scoring");
+        Assert.Contains("It says which of 2 labels 'Converted' is", _terminal.Out);
+        Assert.Contains("Whom to call first", _terminal.Out);
+        Assert.Contains("- 'Invoice' was left out because it gives 'Converted' away", _terminal.Out);
+        Assert.Matches(@"goes by +type +importance", _terminal.Out);
+        Assert.Equal(1, JsonSerializer.Deserialize(await JsonAsync("models", "card", "scoring"), AtollJson.Default.ModelCardResponse)!.Version);
+        var page = Path.Combine(_terminal.Folder, "card.html");
+        await RunAsync("models", "card", "scoring", "--to", page);
+        Assert.StartsWith("<!doctype html>", await File.ReadAllTextAsync(page), StringComparison.Ordinal);
         await RunAsync(1, "promote", "scoring", "--gate", "accuracy>=1.1");
         Assert.Contains("was not promoted", _terminal.Out);
         await RunAsync("promote", "scoring", "--gate", "accuracy>=0.8", "--gate", "log-loss<=5");
@@ -96,11 +116,16 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
         await RunAsync("predict", "scoring", "--row", "Visits=19", "Source=web");
         Assert.Contains("yes", _terminal.Out);
         Assert.DoesNotContain("!", _terminal.Out);
+        await RunAsync("predict", "scoring", "--row", "Visits=19", "Source=web", "--why");
+        Assert.Matches(@"Why yes \d+\.\d %, where a typical row has \d+\.\d %", _terminal.Out);
+        Assert.Matches(@"Visits +19 +\d+ +\+\d+\.\d", _terminal.Out);
         await RunAsync("predict", "scoring", "--row", "Source=radio", "Invoice=sent");
         Assert.Contains("! --row leaves out 'Visits'", _terminal.Out);
         Assert.Contains("! 'Invoice' is not read", _terminal.Out);
         var rows = Path.Combine(_terminal.Folder, "new.csv");
         await File.WriteAllTextAsync(rows, "Name,Visits,Source\nx,19,web\ny,0,shop\n");
+        await RunAsync("endpoints", "compare", "scoring", "--csv", WriteLeads(60));
+        Assert.Contains("None of the 2 columns has moved", _terminal.Out);
         await RunAsync(1, "predict", "scoring", "--csv", rows);
         Assert.Contains("Name", _terminal.Error);
         foreach (var (mistake, expected) in ((string[], string)[])

@@ -86,6 +86,8 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         ["GET /api/v1/models/{model}/versions/{version}"] = Attack.NotFound(),
         ["DELETE /api/v1/models/{model}/versions/{version}"] = Attack.NotFound(),
         ["GET /api/v1/models/{model}/versions/{version}/report"] = Attack.NotFound(),
+        ["GET /api/v1/models/{model}/versions/{version}/card"] = Attack.NotFound(),
+        ["PUT /api/v1/models/{model}/notes"] = Attack.NotFound("""{ "intendedUse": "stolen" }"""),
         ["GET /api/v1/models/{model}/versions/{version}/artifact"] = Attack.NotFound(),
         ["PUT /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound("""{ "version": 1 }"""),
         ["DELETE /api/v1/models/{model}/aliases/{alias}"] = Attack.NotFound(),
@@ -109,6 +111,8 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
         // Prediction
         ["GET /api/v1/endpoints/{endpoint}:predict"] = new Attack(405),
         ["POST /api/v1/endpoints/{endpoint}:predict"] = Attack.NotFound("""{ "rows": [{ "x": 1 }] }"""),
+        ["GET /api/v1/endpoints/{endpoint}:compare"] = new Attack(405),
+        ["POST /api/v1/endpoints/{endpoint}:compare"] = Attack.NotFound("""{ "rows": [{ "x": 1 }] }"""),
         ["GET /v2"] = Attack.Own,
         ["GET /v2/health/live"] = Attack.Own,
         ["GET /v2/health/ready"] = Attack.Own,

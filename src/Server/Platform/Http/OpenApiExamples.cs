@@ -26,7 +26,9 @@ internal static class OpenApiExamples
         ["sampleType"] = "tabular", ["scopes_supported"] = "predict", ["score"] = 0.84, ["secret"] = "atl_3kq9...", ["seed"] = 1, ["sha256"] = Digest, ["shape"] = -1, ["sourceDigest"] = Digest, ["split"] = "train", ["stage"] = "training", ["start"] = 5, ["state"] = "succeeded",
         ["target"] = "churn", ["task"] = "classification", ["tenant"] = "acme", ["text"] = "I lost my card", ["to"] = "production", ["token"] = "rft_06h06v7316xwa7d94kq3w4wjsg", ["token_endpoint"] = "https://atoll.example.org/api/v1/oauth2/token",
         ["token_endpoint_auth_methods_supported"] = "client_secret_basic", ["token_type"] = "Bearer", ["type"] = "tabular", ["upper"] = 120.5, ["use"] = "sig", ["value"] = 0.84, ["values"] = "Paris", ["version"] = 3, ["width"] = 640,
-        ["x"] = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", ["y"] = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+        ["contact"] = "alice@example.org", ["finding"] = "1 of 14 columns has moved since the training.", ["intendedUse"] = "Which customers to call first.", ["licence"] = "internal",
+        ["limits"] = "Its scores are from 120 held-out samples only, so they are rough.", ["notFor"] = "Decisions about credit.", ["notKnown"] = "Who trained it.", ["reason"] = "As in the training data.",
+        ["summary"] = "It says which of 2 labels 'churn' is, from 14 columns.", ["x"] = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", ["y"] = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
     };
 
     /// <summary>Fills in what nobody wrote by hand.</summary>

@@ -7,7 +7,6 @@ internal static class ClassificationMetrics
 {
     // A model that gives the truth no probability at all would have infinite loss; the bound is that of single precision.
     private const double SmallestProbability = 1e-7;
-    private const int CalibrationBins = 10;
 
     /// <summary>Compares predictions with the truth.</summary>
     /// <param name="actual">Positions in <paramref name="labels"/>.</param>
@@ -45,7 +44,8 @@ internal static class ClassificationMetrics
         LabelCounts.AddMacro(counts, metrics);
         LabelCounts.AddWeighted(counts, metrics);
         metrics[MetricNames.LogLoss] = LogLoss(actual, probabilities, modelLabelCount);
-        metrics[MetricNames.CalibrationError] = CalibrationError(actual, predicted, probabilities, modelLabelCount);
+        var calibration = CalibrationOf(actual, predicted, probabilities, modelLabelCount);
+        metrics[MetricNames.CalibrationError] = calibration.Error;
         if (labels.Count == 2 && modelLabelCount == 2) AddBinary(actual, probabilities, metrics);
 
         return new EvaluationReport
@@ -56,7 +56,16 @@ internal static class ClassificationMetrics
             Labels = labels,
             ConfusionMatrix = confusion,
             PerLabel = LabelCounts.ToTable(counts, labels),
+            Intervals = [IntervalOf(MetricNames.Accuracy, right, count)],
+            Calibration = calibration.ToTable(),
         };
+    }
+
+    /// <summary>Of a score that is the share of so many samples.</summary>
+    public static ScoreInterval IntervalOf(string metric, int hits, int count)
+    {
+        var (lower, upper) = Confidence.Wilson(hits, count);
+        return new ScoreInterval(metric, lower, upper);
     }
 
     private static void AddBinary(ReadOnlySpan<int> actual, ReadOnlySpan<float> probabilities, SortedDictionary<string, double> metrics)
@@ -76,7 +85,7 @@ internal static class ClassificationMetrics
         if (RankingMetrics.AveragePrecision(scores, positive) is { } area) metrics[MetricNames.AucPr] = area;
     }
 
-    private static double LogLoss(ReadOnlySpan<int> actual, ReadOnlySpan<float> probabilities, int width)
+    public static double LogLoss(ReadOnlySpan<int> actual, ReadOnlySpan<float> probabilities, int width)
     {
         double sum = 0;
         for (var i = 0; i < actual.Length; i++)
@@ -87,22 +96,12 @@ internal static class ClassificationMetrics
         return sum / actual.Length;
     }
 
-    private static double CalibrationError(
+    private static Calibration CalibrationOf(
         ReadOnlySpan<int> actual, ReadOnlySpan<int> predicted, ReadOnlySpan<float> probabilities, int width)
     {
-        Span<double> stated = stackalloc double[CalibrationBins];
-        Span<int> right = stackalloc int[CalibrationBins];
-        stated.Clear();
-        right.Clear();
+        var calibration = new Calibration();
         for (var i = 0; i < actual.Length; i++)
-        {
-            double probability = predicted[i] < width ? probabilities[i * width + predicted[i]] : 0;
-            var bin = Math.Clamp((int)(probability * CalibrationBins), 0, CalibrationBins - 1);
-            stated[bin] += probability;
-            if (actual[i] == predicted[i]) right[bin]++;
-        }
-        double error = 0;
-        for (var bin = 0; bin < CalibrationBins; bin++) error += Math.Abs(stated[bin] - right[bin]);
-        return error / actual.Length;
+            calibration.Add(predicted[i] < width ? probabilities[i * width + predicted[i]] : 0, actual[i] == predicted[i]);
+        return calibration;
     }
 }

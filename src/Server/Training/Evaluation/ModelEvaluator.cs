@@ -1,4 +1,3 @@
-using System.Globalization;
 using Atoll.Contracts;
 using Atoll.Serving.Onnx;
 
@@ -7,7 +6,6 @@ namespace Atoll.Training.Evaluation;
 /// <summary>Measures a finished model on held-out raw samples, through the same runtime that will serve it.</summary>
 internal static class ModelEvaluator
 {
-    private const int RowsPerBatch = 256;
     private const int TextsPerBatch = 64;
 
     // Activations of a network grow with the pixels of a batch; this keeps them in the tens of megabytes.
@@ -80,71 +78,25 @@ internal static class ModelEvaluator
 
     /// <summary>Predicts every row and compares with the target column.</summary>
     public static EvaluationReport Evaluate(
-        OnnxSession session, ModelSignature signature, TabularExamples examples, CancellationToken cancellationToken)
-    {
-        var columns = examples.Columns.ToDictionary(column => column.Name, StringComparer.Ordinal);
-        if (!columns.TryGetValue(examples.Target, out var target))
-            throw new ArgumentException($"The samples have no column '{examples.Target}' to compare with.", nameof(examples));
+        OnnxSession session, ModelSignature signature, TabularExamples examples, CancellationToken cancellationToken) =>
+        Evaluate(new HeldOutTable(session, examples), signature, cancellationToken);
 
-        // A row without a target says nothing about the model.
-        var rows = Enumerable.Range(0, examples.RowCount).Where(row => TargetText(target, row) is not null).ToArray();
+    /// <inheritdoc cref="Evaluate(OnnxSession, ModelSignature, TabularExamples, CancellationToken)"/>
+    public static EvaluationReport Evaluate(HeldOutTable table, ModelSignature signature, CancellationToken cancellationToken)
+    {
+        var (rows, target) = (table.Rows, table.Target);
         if (signature.Task == TaskKinds.Regression)
         {
-            if (target.Numbers is null)
-                throw new ArgumentException($"Column '{examples.Target}' holds no numbers.", nameof(examples));
-            var values = new ValuePredictions(session, rows.Length);
-            Run(rows, (inputs, batch, first) => values.Run(inputs, first, batch.Length));
+            if (target.Numbers is null) throw new ArgumentException($"Column '{target.Name}' holds no numbers.", nameof(table));
+            var values = new ValuePredictions(table.Session, rows.Length);
+            table.Run(rows, (inputs, batch, first) => values.Run(inputs, first, batch.Length), cancellationToken);
             return values.ToReport([.. rows.Select(row => target.Numbers[row])]);
         }
 
-        var names = rows.Select(row => TargetText(target, row)!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
+        var names = rows.Select(row => HeldOutTable.TextOf(target, row)!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
         var positions = names.Select((name, i) => (name, i)).ToDictionary(pair => pair.name, pair => pair.i, StringComparer.Ordinal);
-        var predictions = new LabelPredictions(session, signature, names, [.. rows.Select(row => new[] { positions[TargetText(target, row)!] })]);
-        Run(rows, (inputs, batch, first) => predictions.Run(inputs, [.. Enumerable.Range(first, batch.Length)]));
+        var predictions = new LabelPredictions(table.Session, signature, names, [.. rows.Select(row => new[] { positions[HeldOutTable.TextOf(target, row)!] })]);
+        table.Run(rows, (inputs, batch, first) => predictions.Run(inputs, [.. Enumerable.Range(first, batch.Length)]), cancellationToken);
         return predictions.ToReport();
-
-        void Run(int[] rows, Action<OnnxTensor[], int[], int> use)
-        {
-            var first = 0;
-            foreach (var batch in rows.Chunk(RowsPerBatch))
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                var inputs = new OnnxTensor[session.Inputs.Count];
-                try
-                {
-                    for (var i = 0; i < inputs.Length; i++) inputs[i] = Column(session.Inputs[i], columns, batch);
-                    use(inputs, batch, first);
-                }
-                finally
-                {
-                    foreach (var input in inputs) input?.Dispose();
-                }
-                first += batch.Length;
-            }
-        }
-    }
-
-    private static OnnxTensor Column(OnnxValueInfo input, Dictionary<string, ColumnValues> columns, int[] rows)
-    {
-        if (!columns.TryGetValue(input.Name, out var column))
-            throw new ArgumentException($"The model reads column '{input.Name}', which the samples do not have.", nameof(columns));
-        if (input.Type == TensorElementType.String)
-        {
-            var texts = new string[rows.Length];
-            for (var i = 0; i < rows.Length; i++) texts[i] = TargetText(column, rows[i]) ?? "";
-            return OnnxTensor.FromStrings(texts, rows.Length, 1);
-        }
-        if (column.Numbers is null)
-            throw new ArgumentException($"The model reads numbers from column '{input.Name}', which holds texts.", nameof(columns));
-        var numbers = new float[rows.Length];
-        for (var i = 0; i < rows.Length; i++) numbers[i] = column.Numbers[rows[i]];
-        return OnnxTensor.Create<float>(numbers, rows.Length, 1);
-    }
-
-    private static string? TargetText(ColumnValues column, int row)
-    {
-        if (column.Texts is not null) return column.Texts[row];
-        var number = column.Numbers![row];
-        return float.IsNaN(number) ? null : number.ToString(CultureInfo.InvariantCulture);
     }
 }

@@ -25,6 +25,7 @@ internal static class MultiLabelMetrics
         var counts = new LabelCounts[labels.Count];
         var truth = new bool[labels.Count];
         double loss = 0;
+        var calibration = new Calibration();
         var exact = 0;
         for (var i = 0; i < actual.Count; i++)
         {
@@ -40,6 +41,7 @@ internal static class MultiLabelMetrics
                 if (truth[label] && chosen) counts[label].TruePositives++;
                 same &= truth[label] == chosen;
                 double probability = known ? probabilities[i * modelLabelCount + label] : 0;
+                if (known) calibration.Add(probability, truth[label]);
                 loss -= Math.Log(Math.Clamp(truth[label] ? probability : 1 - probability, SmallestProbability, 1));
             }
             if (same) exact++;
@@ -60,6 +62,8 @@ internal static class MultiLabelMetrics
             Metrics = metrics,
             Labels = labels,
             PerLabel = LabelCounts.ToTable(counts, labels),
+            Intervals = [ClassificationMetrics.IntervalOf(MetricNames.SubsetAccuracy, exact, actual.Count)],
+            Calibration = calibration.ToTable(),
         };
     }
 }

@@ -13,6 +13,7 @@ internal sealed class ColumnPreparation
 
     // Of more values new ones are nothing to speak of, and a signature should stay small.
     private const int ValuesListedMost = 50;
+    private const int TypicalCharsMost = 200;
 
     private readonly TabularParameters _parameters;
     private readonly TargetValues _target;
@@ -86,7 +87,7 @@ internal sealed class ColumnPreparation
                 {
                     _inputs.Add(new PreparedInput(
                         column.Name, column.Type, column.Numbers is not null, ExampleOf(column), Math.Round(entry["missing"]!.GetValue<int>() / (double)_rowCount, 4),
-                        _categories.Skip(categoryCount).Any(category => category.Source == CategorySource.Value) ? ValuesOf(column.Texts!) : null));
+                        _categories.Skip(categoryCount).Any(category => category.Source == CategorySource.Value) ? ValuesOf(column.Texts!) : null, TypicalOf(column)));
                     var derived = new JsonArray();
                     foreach (var number in _numbers.Skip(numberCount)) derived.Add(number.Name);
                     foreach (var category in _categories.Skip(categoryCount)) derived.Add($"{category.Name} ({category.Vocabulary.Count - 1} values)");
@@ -380,6 +381,20 @@ internal sealed class ColumnPreparation
     private static double AverageWords(IEnumerable<string> texts) => texts.Average(text => WordsDerivation.WordsOf(text).Count());
 
     private static string Shorten(string text) => text.Length <= 60 ? text : text[..59] + "…";
+
+    /// <summary>The middle of the numbers, or the most frequent text if it is in a row of ten; null when missing is more typical than any value.</summary>
+    private static string? TypicalOf(ColumnValues column)
+    {
+        if (column.Numbers is { } numbers)
+        {
+            var present = Array.FindAll(numbers, float.IsFinite);
+            if (present.Length * 2 < numbers.Length) return null;
+            Array.Sort(present);
+            return present[(present.Length - 1) / 2].ToString("R", CultureInfo.InvariantCulture);
+        }
+        var (value, count) = Count(column.Texts!).OrderBy(pair => pair.Key, StringComparer.Ordinal).MaxBy(pair => pair.Value);
+        return value is { Length: > 0 and <= TypicalCharsMost } && count * 10 >= column.Texts!.Length && count >= column.Texts.Count(string.IsNullOrEmpty) ? value : null;
+    }
 
     private static string? ExampleOf(ColumnValues column)
     {

@@ -172,7 +172,7 @@ internal sealed record WordsDerivation
 /// <param name="MissingShare">Share of the rows without a value.</param>
 /// <param name="Values">All values of a column of categories, where they are few.</param>
 internal sealed record PreparedInput(
-    string Name, string Type, bool IsNumeric, string? Example, double MissingShare = 0, IReadOnlyList<string>? Values = null);
+    string Name, string Type, bool IsNumeric, string? Example, double MissingShare = 0, IReadOnlyList<string>? Values = null, string? Typical = null);
 
 /// <summary>Everything that is made from raw columns, before it is shaped for a kind of model.</summary>
 internal sealed record PreparationPlan

@@ -20,6 +20,8 @@ internal sealed record TabularParameters
         new TrainerParameter.Number("blanked", 0, 1, "0.1 to 0.5, by the number of rows", "copies with columns left out that are learned, for each row"),
         new TrainerParameter.Whole("averaged", 1, 100, "up to 16, with 40,000 leaves together", "boosted models, over different seeds, that are averaged"),
         new TrainerParameter.Number("leakage", 0.5, 1, "0.95, regression 0.99", "association from which a column is a leak"),
+        new TrainerParameter.Columns("fairness", "none", "columns by whose groups the predictions are compared, for the report; they may be left out of the model"),
+        new TrainerParameter.Label("positive", "the last label", "the label by which the groups of 'fairness' are compared"),
     ]);
 
     /// <summary>One of <see cref="TaskKinds"/>; null to infer it from the target.</summary>
@@ -57,6 +59,12 @@ internal sealed record TabularParameters
     /// <summary>Boosted models of different seeds that are averaged; null to choose by their size.</summary>
     public int? Averaged { get; init; }
 
+    /// <summary>Columns whose groups are compared in the report.</summary>
+    public IReadOnlyList<string> Fairness { get; init; } = [];
+
+    /// <summary>The label by which they are compared; null for the last one.</summary>
+    public string? Positive { get; init; }
+
     public static TabularParameters Parse(IReadOnlyDictionary<string, string> parameters, IReadOnlyList<ColumnValues> columns)
     {
         var values = Table.Read(parameters, [.. columns.Select(column => column.Name)]);
@@ -77,6 +85,8 @@ internal sealed record TabularParameters
             Leakage = values.Number("leakage"),
             Blanked = values.Number("blanked"),
             Averaged = values.Whole("averaged"),
+            Fairness = values.Columns("fairness"),
+            Positive = values.Label("positive"),
         };
     }
 }

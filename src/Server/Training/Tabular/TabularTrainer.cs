@@ -21,6 +21,7 @@ internal static class TabularTrainer
         var targetColumn = Check(examples);
         var parameters = TabularParameters.Parse(settings.Parameters, examples.Columns);
         var target = TargetValues.Read(targetColumn, examples.RowCount, parameters.Task);
+        CheckFairness(parameters, target, targetColumn.Name);
         var columns = examples.Columns.Where(column => column != targetColumn).Select(column => Cut(column, target.Rows, examples.RowCount)).ToArray();
 
         report.Progress("prepare columns", 0);
@@ -110,6 +111,19 @@ internal static class TabularTrainer
         return target;
     }
 
+    // Said before the training, not after it.
+    private static void CheckFairness(TabularParameters parameters, TargetValues target, string name)
+    {
+        if (parameters.Positive is { } label && (target.IsRegression || !target.Labels.Contains(label)))
+        {
+            throw new TrainingRefusedException(target.IsRegression
+                ? $"Parameter 'positive' is for labels; '{name}' is a number. Leave it out, or set 'task' to classification."
+                : $"Parameter 'positive' is '{label}', which is not a label of '{name}'. Its labels: {string.Join(", ", target.Labels.Take(30))}.");
+        }
+        if (parameters.Fairness.Count > 0 && target.IsRegression)
+            throw new TrainingRefusedException($"Parameter 'fairness' compares how often groups are given a label; '{name}' is a number. Leave it out, or set 'task' to classification.");
+    }
+
     private static ColumnValues Cut(ColumnValues column, int[] rows, int rowCount) => rows.Length == rowCount ? column : column with
     {
         Numbers = column.Numbers is { } numbers ? Array.ConvertAll(rows, row => numbers[row]) : null,
@@ -173,6 +187,7 @@ internal static class TabularTrainer
                     Importance = Math.Round(importance[input.Name], 4),
                     MissingShare = input.MissingShare,
                     Values = input.Values,
+                    Typical = input.Typical,
                 }),
             ],
             Outputs = target.IsRegression

@@ -20,8 +20,26 @@ internal sealed class TabularTraining : ITrainingKind
     public TrainedSamples Train(TrainingInput input, CancellationToken cancellationToken)
     {
         TabularExamples Read(Split split) => input.Reader.ReadTabular(split, input.Order.Target!, targetIsClass: false, input.Order.RowsMax, input.Order.Seed);
+        var train = Read(Split.Train).WithValidation(Read(Split.Validation));
+        var parameters = TabularParameters.Parse(input.Settings.Parameters, train.Columns);
         return new TrainedSamples(
-            TabularTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), input.Settings, input.Report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
+            Summarised(TabularTrainer.Train(train, input.Settings, input.Report, cancellationToken), train),
+            (session, signature) =>
+            {
+                var table = new HeldOutTable(session, Read(Split.Test));
+                return ModelEvaluator.Evaluate(table, signature, cancellationToken) with
+                {
+                    ColumnEffects = ColumnEffectsMeasurement.Measure(table, signature, (ulong)(uint)input.Settings.Seed, input.Report, cancellationToken),
+                    Fairness = parameters.Fairness.Count == 0
+                        ? null
+                        : FairnessMeasurement.Measure(table, signature, parameters.Fairness, parameters.Positive, cancellationToken),
+                };
+            });
+    }
+
+    private static TrainedModel Summarised(TrainedModel model, TabularExamples train)
+    {
+        var read = model.Signature.Inputs.Select(column => column.Name).ToHashSet(StringComparer.Ordinal);
+        return model with { Columns = [.. train.Columns.Where(column => read.Contains(column.Name)).Select(ColumnSummaries.Of)] };
     }
 }

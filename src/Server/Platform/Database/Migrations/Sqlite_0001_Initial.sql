@@ -101,6 +101,7 @@ CREATE TABLE "models" (
     "Name" TEXT NOT NULL,
     "CreatedUtc" TEXT NOT NULL,
     "LatestVersion" INTEGER NOT NULL,
+    "Notes" TEXT NULL,
     "Revision" INTEGER NOT NULL,
     CONSTRAINT "FK_models_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
 );
@@ -143,6 +144,7 @@ CREATE TABLE "runs" (
     "Model" TEXT NOT NULL,
     "ModelVersion" INTEGER NULL,
     "Target" TEXT NULL,
+    "By" TEXT NULL,
     "Seed" INTEGER NOT NULL,
     "MinutesMax" REAL NULL,
     "Parameters" TEXT NOT NULL,
