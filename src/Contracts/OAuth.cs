@@ -50,6 +50,9 @@ public sealed record OAuthErrorResponse
 public sealed record EinsteinErrorResponse
 {
     public required string Message { get; init; }
+
+    /// <summary>Of predictions: <c>predictresponse</c>.</summary>
+    public string? Object { get; init; }
 }
 
 /// <summary>The public keys that verify access tokens, as RFC 7517 writes them.</summary>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
+using Atoll.Einstein;
 using Atoll.ModelImports;
 using Atoll.Monitoring;
 using Atoll.Platform;
@@ -266,6 +267,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         api.MapDeployments();
         api.MapPrediction();
         api.MapMonitoring();
+        app.MapEinstein();
         app.MapOpenInference();
         app.MapOpenInferenceGrpc();
         app.MapGrpc();

@@ -38,7 +38,7 @@ internal static partial class CreateImport
             .FirstOrDefaultAsync(import => import.Dataset == request.Name && import.DatasetId == null && (import.State == ImportStates.Queued || import.State == ImportStates.Running), cancellationToken);
         if (running is not null) return DatasetsProblems.ImportRunning(request.Name!, running.Id).ToResult();
 
-        return await QueueAsync(parts, form, request.Name!, null, request.Type, wait ?? false, cancellationToken);
+        return Answer(parts, await RunAsync(parts, form, request.Name!, null, request.Type, wait ?? false, null, cancellationToken));
     }
 
     public static async Task<Results<Accepted<ImportResponse>, Created<ImportResponse>, ProblemHttpResult>> HandleVersionAsync(
@@ -54,14 +54,19 @@ internal static partial class CreateImport
         if (form.Request.Type is { } type && type != found.Type)
             return HttpProblems.InvalidField("type", $"is '{type}', the dataset is '{found.Type}'", "Leave it out, or make another dataset.").ToResult();
 
-        return await QueueAsync(parts, form, dataset, found.Id, found.Type, wait ?? false, cancellationToken);
+        return Answer(parts, await RunAsync(parts, form, dataset, found.Id, found.Type, wait ?? false, null, cancellationToken));
+    }
+
+    /// <summary>Why no upload would be taken now; null when one would. Asked before the first byte of it is read.</summary>
+    public static async Task<Problem?> CheckRoomAsync(Parts parts, CancellationToken cancellationToken)
+    {
+        if (await parts.Jobs.CheckRoomAsync(parts.Db, parts.Caller.TenantId, cancellationToken) is { } full) return full;
+        return parts.Disk.IsTooMuch(parts.Caller.TenantId, parts.Request.ContentLength ?? 0) ? LimitProblems.DiskFull(parts.Limits.Of(parts.Caller.TenantId)) : null;
     }
 
     private static async Task<Outcome<UploadForm>> ReadAsync(Parts parts, CancellationToken cancellationToken)
     {
-        // Before the first byte is taken.
-        if (await parts.Jobs.CheckRoomAsync(parts.Db, parts.Caller.TenantId, cancellationToken) is { } full) return full;
-        if (parts.Disk.IsTooMuch(parts.Caller.TenantId, parts.Request.ContentLength ?? 0)) return LimitProblems.DiskFull(parts.Limits.Of(parts.Caller.TenantId));
+        if (await CheckRoomAsync(parts, cancellationToken) is { } noRoom) return noRoom;
 
         UploadForm form;
         if (parts.Request.HasJsonContentType())
@@ -98,7 +103,7 @@ internal static partial class CreateImport
     }
 
     /// <summary>Imports under way count: each of them makes a dataset.</summary>
-    private static async Task<Problem?> CheckDatasetsAsync(Parts parts, CancellationToken cancellationToken)
+    public static async Task<Problem?> CheckDatasetsAsync(Parts parts, CancellationToken cancellationToken)
     {
         var limits = parts.Limits.Of(parts.Caller.TenantId);
         var count = await parts.Db.Datasets().CountAsync(cancellationToken) + await parts.Db.Imports()
@@ -118,8 +123,11 @@ internal static partial class CreateImport
         return null;
     }
 
-    private static async Task<Results<Accepted<ImportResponse>, Created<ImportResponse>, ProblemHttpResult>> QueueAsync(
-        Parts parts, UploadForm form, string dataset, string? datasetId, string type, bool wait, CancellationToken cancellationToken)
+    /// <summary>Puts an import in line and, when asked to, waits for its end; or says why it was not taken.</summary>
+    /// <param name="datasetId">The dataset that gets a version; null when the import makes it.</param>
+    /// <param name="alongside">Adds rows to the same unit of work, while nobody else can write; it may still name the dataset.</param>
+    public static async Task<Outcome<Import>> RunAsync(
+        Parts parts, UploadForm form, string dataset, string? datasetId, string type, bool wait, Func<Import, CancellationToken, Task>? alongside, CancellationToken cancellationToken)
     {
         var import = new Import
         {
@@ -132,24 +140,28 @@ internal static partial class CreateImport
             Files = form.Files,
             CreatedUtc = parts.Clock.GetUtcNow().UtcDateTime,
         };
-        parts.Db.Imports().Add(import);
-        if (await parts.Jobs.SaveWithJobAsync(parts.Db, parts.Caller.TenantId, DatasetsModule.ImportJob, import.Id, 0, cancellationToken) is { } full)
-            return full.ToResult(parts.Response);
-        Log.Queued(parts.Logger, import.Id, dataset);
-
-        if (wait)
+        async Task<string?> AddAsync(CancellationToken token)
         {
-            import = await parts.Jobs.WaitAsync(
-                import, (id, token) => parts.Db.Imports().AsNoTracking().SingleAsync(row => row.Id == id, token),
-                TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax), cancellationToken);
+            if (alongside is not null) await alongside(import, token);
+            parts.Db.Imports().Add(import);
+            return import.Id;
         }
-        return import.State switch
-        {
-            ImportStates.Succeeded => TypedResults.Created($"/api/v1/datasets/{dataset}/versions/{import.Version}", import.ToWire()),
-            ImportStates.Refused => DatasetsProblems.Refused(import).ToResult(),
-            _ => TypedResults.Accepted($"/api/v1/imports/{import.Id}", import.ToWire()),
-        };
+        if (await parts.Jobs.SaveWithJobAsync(parts.Db, parts.Caller.TenantId, DatasetsModule.ImportJob, AddAsync, 0, cancellationToken) is { } full) return full;
+        Log.Queued(parts.Logger, import.Id, import.Dataset);
+        return wait
+            ? await parts.Jobs.WaitAsync(
+                import, (id, token) => parts.Db.Imports().AsNoTracking().SingleAsync(row => row.Id == id, token),
+                TimeSpan.FromSeconds(parts.Options.Value.WaitSecondsMax), cancellationToken)
+            : import;
     }
+
+    private static Results<Accepted<ImportResponse>, Created<ImportResponse>, ProblemHttpResult> Answer(Parts parts, Outcome<Import> outcome) => outcome.Value switch
+    {
+        null => outcome.Problem!.ToResult(parts.Response),
+        { State: ImportStates.Succeeded } import => TypedResults.Created($"/api/v1/datasets/{import.Dataset}/versions/{import.Version}", import.ToWire()),
+        { State: ImportStates.Refused } import => DatasetsProblems.Refused(import).ToResult(),
+        var import => TypedResults.Accepted($"/api/v1/imports/{import.Id}", import.ToWire()),
+    };
 
     private static partial class Log
     {

@@ -47,7 +47,34 @@ internal sealed class UrlDownload : IDisposable
 
     /// <summary>Loads the file into the tenant's blobs.</summary>
     /// <exception cref="JobRefusedException">The address gives no file, or may not be used.</exception>
-    public async Task<ImportFile> LoadAsync(string tenantId, string url, string? split, CancellationToken cancellationToken)
+    public Task<ImportFile> LoadAsync(string tenantId, string url, string? split, CancellationToken cancellationToken) =>
+        LoadAsync(url, (answer, uri) => StoreAsync(answer, tenantId, uri, split, cancellationToken), cancellationToken);
+
+    /// <summary>Loads a small file into memory.</summary>
+    /// <exception cref="JobRefusedException">The address gives no file, or may not be used, or there is more of it.</exception>
+    public Task<byte[]> ReadAsync(string url, int bytesMax, CancellationToken cancellationToken) =>
+        LoadAsync(url, async (answer, uri) =>
+        {
+            if (answer.Content.Headers.ContentLength > bytesMax) throw new JobRefusedException($"The file is larger than {bytesMax:N0} bytes.");
+            await using var body = await answer.Content.ReadAsStreamAsync(cancellationToken);
+            using var bytes = new MemoryStream();
+            var block = new byte[1 << 16];
+            try
+            {
+                for (int read; (read = await body.ReadAsync(block, cancellationToken)) > 0;)
+                {
+                    if (bytes.Length + read > bytesMax) throw new JobRefusedException($"The file is larger than {bytesMax:N0} bytes.");
+                    bytes.Write(block, 0, read);
+                }
+            }
+            catch (HttpIOException)
+            {
+                throw new JobRefusedException($"{uri.Host} broke off after {bytes.Length:N0} bytes.");
+            }
+            return bytes.ToArray();
+        }, cancellationToken);
+
+    private async Task<T> LoadAsync<T>(string url, Func<HttpResponseMessage, Uri, Task<T>> take, CancellationToken cancellationToken)
     {
         var uri = new Uri(url);
         try
@@ -65,7 +92,7 @@ internal sealed class UrlDownload : IDisposable
 
                 if (!answer.IsSuccessStatusCode) throw new JobRefusedException($"{uri.Host} answered {(int)answer.StatusCode}. Check that the file can be loaded without signing in.");
 
-                return await StoreAsync(answer, tenantId, uri, split, cancellationToken);
+                return await take(answer, uri);
             }
         }
         catch (HttpRequestException exception)

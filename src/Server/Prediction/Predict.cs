@@ -55,6 +55,14 @@ internal static class Predict
 
         var csv = work.IsCsv && context.Request.Headers.Accept.ToString().Contains("text/csv", StringComparison.OrdinalIgnoreCase);
         if (work.Explain is not null && FactorSearch.Check(plan, work, csv, options) is { } unexplained) return unexplained;
+        return await RunAsync(context, plan, routes, models, runner, csv, work, cancellationToken);
+    }
+
+    /// <summary>Predicts the samples that were read, whichever door they came through, and writes the answer; null when that went well.</summary>
+    public static async ValueTask<Problem?> RunAsync(
+        HttpContext context, SamplePlan plan, RouteTable routes, ServedModels models, PredictionRunner runner, bool csv, PredictionWork work, CancellationToken cancellationToken)
+    {
+        var route = plan.Route;
         ModelLease lease;
         try
         {

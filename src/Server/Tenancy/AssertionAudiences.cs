@@ -10,5 +10,5 @@ internal sealed class AssertionAudiences(OwnAddress address)
 
     /// <summary>Without a trailing slash; compare likewise.</summary>
     public IReadOnlySet<string> Of(HttpContext context) => new HashSet<string>(
-        [.. address.AllOf(context).SelectMany(own => (string[])[own, own + "/api/v1/oauth2/token", own + "/v2/oauth2/token"]), .. Einstein], StringComparer.OrdinalIgnoreCase);
+        [.. address.AllOf(context).SelectMany(own => (string[])[own, own + "/api/v1/oauth2/token", own + "/v2/oauth2/token", own + "/v1/oauth2/token"]), .. Einstein], StringComparer.OrdinalIgnoreCase);
 }

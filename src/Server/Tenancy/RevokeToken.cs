@@ -23,4 +23,18 @@ internal static class RevokeToken
         if (await tokens.AnyAsync(cancellationToken) && await tokens.ExecuteDeleteAsync(cancellationToken) > 0) callers.Forget();
         return TypedResults.Ok();
     }
+
+    /// <summary>The same for clients of the Einstein API, which name the token in the address: only one of the caller's own tenant is found.</summary>
+    public static async Task<Results<NoContent, JsonHttpResult<EinsteinErrorResponse>>> HandleEinsteinAsync(
+        string token, PlatformDb db, CallerDirectory callers, CancellationToken cancellationToken)
+    {
+        if (token.StartsWith(ApiKeys.Marker, StringComparison.Ordinal) || token.Contains('.')) return Refuse(400, "The token cannot be removed: only refresh tokens can.");
+        var hash = ApiKeys.HashOf(token);
+        if (await db.RefreshTokens().Where(row => row.Hash == hash).ExecuteDeleteAsync(cancellationToken) == 0) return Refuse(404, "There is no such refresh token.");
+        callers.Forget();
+        return TypedResults.NoContent();
+    }
+
+    private static JsonHttpResult<EinsteinErrorResponse> Refuse(int status, string message) =>
+        TypedResults.Json(new EinsteinErrorResponse { Message = message }, AtollJson.Default.EinsteinErrorResponse, statusCode: status);
 }

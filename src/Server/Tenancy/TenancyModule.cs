@@ -96,6 +96,12 @@ internal static class TenancyModule
             .Produces<OAuthErrorResponse>(400).Produces<OAuthErrorResponse>(401).Produces<OAuthErrorResponse>(429).WithName("issueToken").WithSummary("Buy an access token with an API key, a JWT assertion or a refresh token.").WithForm(form);
         tokens.MapPost("/v2/oauth2/token", OAuthRoutes.IssueForEinsteinAsync).ForAnybody(Reason)
             .Produces<EinsteinErrorResponse>(400).Produces<EinsteinErrorResponse>(401).Produces<EinsteinErrorResponse>(429).WithName("issueEinsteinToken").WithSummary("The same as clients of the Einstein API expect it.").WithForm(form);
+        tokens.MapPost("/v1/oauth2/token", OAuthRoutes.IssueForEinsteinAsync).ForAnybody(Reason).ExcludeFromDescription();
+        tokens.MapDelete("/v2/oauth2/tokens/{token}", RevokeToken.HandleEinsteinAsync).ForCallers("whoever has a refresh token may revoke it")
+            .Produces<EinsteinErrorResponse>(404).WithName("revokeEinsteinToken").WithSummary("Revoke a refresh token, as clients of the Einstein API do.");
+
+        // Some clients ask without the plural.
+        tokens.MapDelete("/v2/oauth2/token/{token}", RevokeToken.HandleEinsteinAsync).ForCallers("whoever has a refresh token may revoke it").ExcludeFromDescription();
         tokens.MapPost("/api/v1/oauth2/revoke", RevokeToken.HandleAsync).ForAnybody("whoever has a refresh token may revoke it")
             .Produces<OAuthErrorResponse>(400).WithName("revokeToken").WithSummary("Revoke a refresh token that you have.").WithForm(("token", "The refresh token.", "atr_..."));
         tokens.MapGet("/.well-known/jwks.json", OAuthRoutes.GetKeys).ForAnybody("public keys are public")

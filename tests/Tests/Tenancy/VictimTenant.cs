@@ -3,6 +3,7 @@ using System.Text;
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Deployments;
+using Atoll.Einstein;
 using Atoll.ModelImports;
 using Atoll.Monitoring;
 using Atoll.Platform;
@@ -24,6 +25,10 @@ namespace Atoll.Tests.Tenancy;
 /// <summary>A tenant that has one row in every table, and a picture of all it has.</summary>
 internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tenant, HttpClient administrator)
 {
+    /// <summary>Ids that stand in bodies, not in addresses; those of the first victim of a server.</summary>
+    public const long EinsteinDatasetNumber = 4_242_424;
+    public const string EinsteinModelId = "VICTIMVICTIMVICTIMVICTIM22";
+
     private static readonly DateTime Then = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     /// <summary>A real value for every route parameter.</summary>
@@ -92,6 +97,16 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 Id = $"run_{mark}", Experiment = "victim-experiment", State = RunStates.Succeeded, Dataset = "victim-dataset", DatasetVersion = 1, Model = "victim-model",
                 Seed = 1, Parameters = [], CreatedUtc = Then, EndedUtc = Then,
             },
+            new EinsteinDataset
+            {
+                Number = EinsteinDatasetNumber, Name = "victim's weather", Type = EinsteinTypes.TextIntent, Language = "en_US", Dataset = "victim-dataset", ImportId = $"imp_{mark}", CreatedUtc = Then,
+                UpdatedUtc = Then,
+            },
+            new EinsteinModel
+            {
+                Id = ModelIdOf(mark), DatasetNumber = EinsteinDatasetNumber, Name = "victim's intents", Type = EinsteinTypes.TextIntent, Language = "en_US", CreatedUtc = Then,
+            },
+            new EinsteinDeletion { Id = $"deletion_{mark}", Type = "MODEL", DeletedObjectId = "victim's other model", AtUtc = Then },
             new RunMetric { RunId = $"run_{mark}", Name = "loss", Step = 1, Value = 1 },
             new RunLog { RunId = $"run_{mark}", Number = 1, AtUtc = Then, Message = "victim's log" });
         await db.SaveChangesAsync();
@@ -117,10 +132,16 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 ["version"] = "1",
                 ["alias"] = "victim-alias",
                 ["run"] = $"run_{mark}",
+                ["datasetId"] = $"{EinsteinDatasetNumber}",
+                ["labelId"] = $"{EinsteinText.LabelId(EinsteinDatasetNumber, 0)}",
+                ["modelId"] = ModelIdOf(mark),
+                ["deletionId"] = $"deletion_{mark}",
                 ["day"] = Assert.Single(predictions.FilesOf(tenant.Tenant.Id, $"end_{mark}")).Day,
             },
         };
     }
+
+    private static string ModelIdOf(string mark) => mark == "victim" ? EinsteinModelId : mark;
 
     /// <summary>Tables in which this tenant has no row.</summary>
     public async Task<IReadOnlyList<string>> EmptyTablesAsync()

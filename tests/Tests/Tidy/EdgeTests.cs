@@ -35,6 +35,9 @@ public sealed partial class EdgeTests
         // A load over the Open Inference Protocol may bring a model along, which takes the way of every import.
         ["Prediction"] = ["Datasets", "Deployments", "ModelImports", "Monitoring", "Registry"],
 
+        // A translation: it has no data, no training and no prediction of its own.
+        ["Einstein"] = ["Datasets", "Deployments", "Prediction", "Registry", "Training"],
+
         ["Monitoring"] = ["Deployments", "Registry", "Tenancy"],
 
         // The server's own verbs of the command line stand above all modules.

@@ -65,7 +65,7 @@ internal static class MultipartUpload
     }
 
     /// <summary>Remembers how reading failed: while a file is stored, the disk may fail with exceptions of the same kind.</summary>
-    private sealed class PartStream(Stream inner) : Stream
+    internal sealed class PartStream(Stream inner) : Stream
     {
         public Exception? Failure { get; private set; }
 

@@ -33,8 +33,10 @@ internal static class ProblemWriter
         if (IsEinstein(context.Request.Path))
         {
             context.Response.StatusCode = problem.Status;
+            var isPrediction = context.GetEndpoint()?.Metadata.GetMetadata<RunsModel>() is not null;
             return context.Response.WriteAsJsonAsync(
-                new EinsteinErrorResponse { Message = problem.Detail }, AtollJson.Default.EinsteinErrorResponse, cancellationToken: context.RequestAborted);
+                new EinsteinErrorResponse { Message = EinsteinMessageOf(problem), Object = isPrediction ? "predictresponse" : null },
+                AtollJson.Default.EinsteinErrorResponse, cancellationToken: context.RequestAborted);
         }
         return problem.ToResult().ExecuteAsync(context);
     }
@@ -44,5 +46,10 @@ internal static class ProblemWriter
 
     public static bool IsEinstein(PathString path) =>
         path.StartsWithSegments("/v2/oauth2") || path.StartsWithSegments("/v2/vision") || path.StartsWithSegments("/v2/language")
-        || path.StartsWithSegments("/v2/apiusage") || path.StartsWithSegments("/v1/vision");
+        || path.StartsWithSegments("/v2/apiusage") || path.StartsWithSegments("/v1");
+
+    // Clients know the documented words by heart.
+    private static string EinsteinMessageOf(Problem problem) =>
+        problem.Status == 401 ? problem.Detail.StartsWith("Invalid authentication scheme", StringComparison.Ordinal) ? "Invalid authentication scheme" : "Invalid access token"
+        : problem.Remedy is null ? problem.Detail : $"{problem.Detail} {problem.Remedy}";
 }

@@ -18,6 +18,50 @@ CREATE TABLE "datasets" (
 );
 
 
+CREATE TABLE "einstein_datasets" (
+    "TenantId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Type" TEXT NOT NULL,
+    "Language" TEXT NOT NULL,
+    "Dataset" TEXT NOT NULL,
+    "ImportId" TEXT NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "UpdatedUtc" TEXT NOT NULL,
+    "DeletedUtc" TEXT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "PK_einstein_datasets" PRIMARY KEY ("TenantId", "Number"),
+    CONSTRAINT "FK_einstein_datasets_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "einstein_deletions" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_einstein_deletions" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "Type" TEXT NOT NULL,
+    "DeletedObjectId" TEXT NOT NULL,
+    "AtUtc" TEXT NOT NULL,
+    CONSTRAINT "FK_einstein_deletions_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
+CREATE TABLE "einstein_models" (
+    "Id" TEXT NOT NULL CONSTRAINT "PK_einstein_models" PRIMARY KEY,
+    "TenantId" TEXT NOT NULL,
+    "DatasetNumber" INTEGER NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Type" TEXT NOT NULL,
+    "Language" TEXT NOT NULL,
+    "Algorithm" TEXT NULL,
+    "Epochs" INTEGER NULL,
+    "LearningRate" REAL NULL,
+    "TrainParams" TEXT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    "Revision" INTEGER NOT NULL,
+    CONSTRAINT "FK_einstein_models_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "imports" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_imports" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
@@ -338,6 +382,12 @@ CREATE INDEX "IX_dataset_versions_TenantId" ON "dataset_versions" ("TenantId");
 
 
 CREATE UNIQUE INDEX "IX_datasets_TenantId_Name" ON "datasets" ("TenantId", "Name");
+
+
+CREATE INDEX "IX_einstein_deletions_TenantId" ON "einstein_deletions" ("TenantId");
+
+
+CREATE INDEX "IX_einstein_models_TenantId_DatasetNumber" ON "einstein_models" ("TenantId", "DatasetNumber");
 
 
 CREATE INDEX "IX_endpoints_ModelId" ON "endpoints" ("ModelId");
