@@ -1,4 +1,6 @@
+using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Atoll.Cli.Load;
 
 namespace Atoll.Benchmarks;
@@ -49,7 +51,7 @@ internal static class Neighbour
                 if (arguments["--only"] is { } only && only != name) continue;
                 var possible = (await Run(attack with { InFlight = 16, Duration = time / 4 })).DonePerSecond;
                 var alone = await Run(quiet);
-                var attacking = Run(attack with { Rate = AttackFactor * possible, Duration = time + TimeSpan.FromSeconds(3), Warmup = TimeSpan.Zero });
+                var attacking = AttackAsync(attack with { Rate = AttackFactor * possible, Duration = time + TimeSpan.FromSeconds(3), Warmup = TimeSpan.Zero }, arguments);
                 var beside = await Run(quiet);
                 var attacked = await attacking;
                 var quotient = beside.Latency.P99 / alone.Latency.P99;
@@ -69,5 +71,27 @@ internal static class Neighbour
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    /// <summary>The attacker is a process of its own, which gives way: elsewhere it has its own machine. The table shows that it sends what it offers all the same.</summary>
+    private static async Task<LoadReport> AttackAsync(LoadPlan plan, BenchmarkArguments arguments)
+    {
+        if (arguments.IsSmoke) return await LoadGenerator.RunAsync(arguments.Sized(plan), TimeProvider.System, CancellationToken.None);
+        var models = plan.Sweeps ? $"cold-{{0..{plan.Models.Count - 1}}}" : plan.Models[0];
+        string[] command =
+        [
+            Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "atoll.exe" : "atoll"), "bench", "load", models, "--server", plan.Server.ToString(), "--protocol", "grpc",
+            "--rate", plan.Rate!.Value.ToString("F0", CultureInfo.InvariantCulture), "--duration", plan.Duration.TotalSeconds.ToString("F0", CultureInfo.InvariantCulture), "--warmup", "0",
+            "--connections", plan.Connections.ToString(CultureInfo.InvariantCulture), "--in-flight", plan.InFlight.ToString(CultureInfo.InvariantCulture), "--output", "json", .. plan.Sweeps ? ["--sweep"] : (string[])[],
+        ];
+        if (OperatingSystem.IsLinux()) command = ["nice", "-n", "19", .. command];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["ATOLL_KEY"] = plan.Credentials[0];
+        using var process = Process.Start(start) ?? throw new InvalidOperationException($"{command[0]} does not start.");
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        return (await output).TrimStart() is ['{', ..] json
+            ? JsonSerializer.Deserialize(json, LoadJson.Default.LoadReport)!
+            : throw new InvalidOperationException($"The attacker did not run: {await output} {await error}");
     }
 }

@@ -20,12 +20,19 @@ internal static unsafe partial class NativeHeap
     }
 
     /// <summary>Lets every large block be memory of its own, which goes back to the system when it is freed.</summary>
+    /// <remarks>
+    /// What a run of a model needs for a moment is smaller than that and stays in the heap: as memory of its own it would be made of new pages every time,
+    /// which took longer than the run of a small network of convolutions (docs/benchmarks/overhead.md).
+    /// </remarks>
     public static void KeepReturnable()
     {
-        const int mmapThreshold = -3, bytes = 128 * 1024;
-        // Unless it is set, glibc raises it with every large block that is freed, up to 32 MiB.
-        if (Libc != 0 && NativeLibrary.TryGetExport(Libc, "mallopt", out var address))
-            ((delegate* unmanaged<int, int, int>)address)(mmapThreshold, bytes);
+        const int trimThreshold = -1, mmapThreshold = -3;
+        if (Libc == 0 || !NativeLibrary.TryGetExport(Libc, "mallopt", out var address)) return;
+        var set = (delegate* unmanaged<int, int, int>)address;
+
+        // Unless it is set, glibc raises the one with every large block that is freed, up to 32 MiB, and the other to twice as much.
+        set(mmapThreshold, 4 << 20);
+        set(trimThreshold, 8 << 20);
     }
 
     /// <summary>Gives free pages of the heap back to the system. Takes time in proportion to the heap.</summary>

@@ -36,11 +36,19 @@ internal sealed class InferRequest(InferTensors tensors)
     /// <summary>Reads and checks the body; null when that went well.</summary>
     /// <param name="body">Its JSON.</param>
     /// <param name="binary">The tensors that follow; null when the request does not say where its JSON ends.</param>
-    /// <param name="isPlain">Problems are not told to anybody, so that their place need not be known: numbers may be read without tokens.</param>
+    /// <param name="isPlain">The body is small, and problems are not told to anybody, so that their place need not be known: numbers may be read without tokens.</param>
     public Problem? Read(ReadOnlySequence<byte> body, ReadOnlySequence<byte>? binary, bool isPlain = false)
     {
         Clear();
-        _isPlain = isPlain && body.IsSingleSegment;
+        _isPlain = isPlain;
+        byte[]? whole = null;
+        if (isPlain && !body.IsSingleSegment)
+        {
+            // A body of more than a block of the web server's. It is small, or it would not be plain.
+            whole = ArrayPool<byte>.Shared.Rent((int)body.Length);
+            body.CopyTo(whole);
+            body = new ReadOnlySequence<byte>(whole, 0, (int)body.Length);
+        }
         _json = body;
         _hasBinary = binary is not null;
         _binary = binary ?? default;
@@ -59,6 +67,11 @@ internal sealed class InferRequest(InferTensors tensors)
         {
             return OpenInferenceProblems.Invalid(
                 $"failed to parse the request JSON buffer: line {failure.LineNumber + 1}, byte {failure.BytePositionInLine + 1} is not valid JSON");
+        }
+        finally
+        {
+            _json = default;
+            if (whole is not null) ArrayPool<byte>.Shared.Return(whole);
         }
         if (!_hasInputs) return OpenInferenceProblems.Invalid("the request has no 'inputs'");
         return _binary.IsEmpty

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Atoll.Serving.Onnx;
 
@@ -24,6 +25,7 @@ internal static class NumberList
     }
 
     /// <summary>Where the list ends; -1 when it is not of the simple kind.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int Scan(ReadOnlySpan<byte> json, int at, ReadOnlySpan<long> shape, Span<float> numbers)
     {
         Span<long> counts = stackalloc long[InferTensors.RankMax + 1];
