@@ -49,10 +49,10 @@ internal sealed class ExpressLane(
     {
         var address = AddressOf(context);
         if (address.Door == Door.None || !IsPlain(context.Request, address.Door)) return next(context);
-        return callers.Find(context) is { } caller && caller.Permissions.Contains(Permissions.Predict) ? AnswerAsync(context, address, caller.TenantId) : next(context);
+        return callers.Find(context) is { } caller && caller.Permissions.Contains(Permissions.Predict) ? AnswerAsync(context, address, caller) : next(context);
     }
 
-    private async Task AnswerAsync(HttpContext context, Address address, string tenantId)
+    private async Task AnswerAsync(HttpContext context, Address address, Caller caller)
     {
         var body = context.Request.BodyReader;
         var read = await body.ReadAsync(CancellationToken.None);
@@ -64,13 +64,17 @@ internal sealed class ExpressLane(
         using (var rented = PredictionWork.Rent())
         {
             Problem? problem = null;
-            if (read.IsCompleted && TryAnswer(context.Response, address, tenantId, read.Buffer, rented.Work, out problem))
+            if (read.IsCompleted && TryAnswer(context.Response, address, caller.TenantId, read.Buffer, rented.Work, out problem))
             {
                 body.AdvanceTo(read.Buffer.End);
 
                 // For logs, metrics and traces, which name the route.
                 context.SetEndpoint(RouteOf(address.Door));
-                if (problem is not null) await RefuseAsync(context, address.Door, problem);
+                if (problem is not null)
+                {
+                    context.Features.Set(caller);
+                    await RefuseAsync(context, address.Door, problem);
+                }
                 else if (address.Door == Door.Infer) await rented.Work.InferResponse.SendAsync(context, CancellationToken.None);
                 return;
             }
