@@ -34,7 +34,7 @@ internal sealed partial class ServedModels : ITenantMemory, IAsyncDisposable
         _cacheOptions = new ModelCacheOptions
         {
             CacheBytesMax = options.Value.CacheBytesMax, LoadsMax = options.Value.LoadsMax, PinnedShareMax = options.Value.PinnedShareMax, LoadDuration = CacheMetrics.LoadDuration(meters),
-            LoadsOf = tenantId => limits.Of(tenantId) is var own ? new TenantLoads(own.ModelLoadsMax > 0 ? own.ModelLoadsMax : Math.Max(1, Environment.ProcessorCount - 1), own.WaitingModelLoadsMax, own.ModelLoadsPerSecondMax) : default,
+            LoadsOf = tenantId => limits.Of(tenantId) is var own ? new TenantLoads(own.ModelLoadsMax, own.WaitingModelLoadsMax, own.ModelLoadsPerSecondMax) : default,
         };
         _cache = new ModelCache(_cacheOptions, clock);
         Hot = new HotModels(_cache, ReadAsync, hot, clock);

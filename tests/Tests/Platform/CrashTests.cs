@@ -137,7 +137,7 @@ public sealed class CrashTests : IDisposable
     {
         await using var server = await ChildServer.StartAsync(Data);
         var refusal = await Assert.ThrowsAsync<InvalidOperationException>(() => ChildServer.StartAsync(Data));
-        Assert.Contains("in use by another process", refusal.Message);
+        Assert.Contains("in use by another Atoll", refusal.Message);
         Assert.DoesNotContain("   at ", refusal.Message.Split('\n', 2)[1]);
     }
 

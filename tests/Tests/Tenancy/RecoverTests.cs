@@ -19,7 +19,7 @@ public sealed class RecoverTests : IDisposable
         await using (await StartAsync())
         {
             var refusal = await Assert.ThrowsAsync<RefusedException>(() => RecoverCommand.RunAsync(Data, TimeProvider.System, default));
-            Assert.Contains("in use by another process", refusal.Message);
+            Assert.Contains("in use by another Atoll", refusal.Message);
         }
         var key = await RecoverCommand.RunAsync(Data, TimeProvider.System, default);
         await using var server = await StartAsync();

@@ -57,9 +57,9 @@ internal sealed class TenantLimits
     [Range(0, 1024)]
     public int RunningPredictionsMax { get; set; }
 
-    /// <summary>Models of a tenant that are loaded at the same time; further ones wait, even when nobody else loads; 0 is one less than there are processors, but at least 1.</summary>
-    [Range(0, 256)]
-    public int ModelLoadsMax { get; set; }
+    /// <summary>Models of a tenant that are loaded at the same time; further ones wait, even when nobody else loads.</summary>
+    [Range(1, 256)]
+    public int ModelLoadsMax { get; set; } = 2;
 
     /// <summary>Models of a tenant that may wait to be loaded; the next one is refused.</summary>
     [Range(0, 100_000)]

@@ -49,7 +49,7 @@ public sealed class BenchCommandTests(PredictionServer server) : IClassFixture<P
     }
 
     [Theory]
-    [InlineData("bench load", 2, "'model' missing")]
+    [InlineData("bench load", 2, "<model> is missing")]
     [InlineData("bench load price --http 3", 2, "1.1")]
     [InlineData("bench load price --protocol grpc --http 1.1", 2, "gRPC needs HTTP/2")]
     [InlineData("bench load price --in-flight 50", 2, "cannot be more than --connections")]
