@@ -9,6 +9,9 @@ public sealed record EvaluationReport
     /// <summary>Samples that were predicted.</summary>
     public required int SampleCount { get; init; }
 
+    /// <summary>Those of them that the model has learned from, too: rows that are equal in all that it reads and in the target, texts that are equal. Null where nobody looked.</summary>
+    public int? LearnedToo { get; init; }
+
     /// <summary>Scores by name (<see cref="MetricNames"/>). A score that the samples do not define is absent, never 0 or NaN.</summary>
     public required IReadOnlyDictionary<string, double> Metrics { get; init; }
 

@@ -205,6 +205,7 @@ internal static class ModelCommands
     private static void ShowEvaluation(IAnsiConsole console, EvaluationReport evaluation)
     {
         console.WriteLine($"Measured on {Words.Plural(evaluation.SampleCount, "sample")} that the model never saw in training.");
+        if (evaluation.LearnedToo is > 0 and var repeated) console.WriteLine($"{Words.Plural(repeated, "of them is", "of them are")} equal to one that it did see.");
         console.WriteLine();
         RunView.Scores(console, evaluation.Metrics);
         if (evaluation.ConfusionMatrix is not null)

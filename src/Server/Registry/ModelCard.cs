@@ -91,7 +91,7 @@ internal static class ModelCard
         foreach (var note in report.Import?.Notes ?? []) yield return note;
         if (report.Data is { } data)
         {
-            if (data.Duplicates * 100 > data.Samples)
+            if (report.Evaluation?.LearnedToo is null && data.Duplicates * 100 > data.Samples)
                 yield return $"{Number(data.Duplicates)} of the {Number(data.Samples)} samples repeat an earlier one. Where one is learned and its repetition is held out, the scores look better than they are.";
             if (data.Skipped > 0) yield return $"{Number(data.Skipped)} bad samples were left out of the dataset; the model knows nothing of their kind.";
             if (data.Learned < data.Splits.Where(split => split.Split != SplitNames.Test).Sum(split => split.Count))
@@ -102,6 +102,10 @@ internal static class ModelCard
         if (version.Signature.Inputs.MaxBy(input => input.Importance) is { Importance: >= ReliesFrom } first && version.Signature.Inputs.Count > 1)
             yield return $"It goes by '{first.Name}' nearly alone ({Percent(first.Importance!.Value)} of its importance). Where that is wrong or missing, so is the prediction.";
         if (report.Evaluation is not { } evaluation) yield break;
+        if (evaluation.LearnedToo is { } repeated && repeated * 100 > evaluation.SampleCount)
+        {
+            yield return $"{Number(repeated)} of its {Number(evaluation.SampleCount)} held-out samples are equal to one that it learned from. Unless such repetitions are natural in this data, its scores look better than they are.";
+        }
         if (evaluation.SampleCount < FewSamples) yield return $"Its scores are from {Number(evaluation.SampleCount)} held-out samples only, so they are rough.";
         foreach (var limit in OfLabels(evaluation)) yield return limit;
         if (evaluation.Metrics.TryGetValue(MetricNames.CalibrationError, out var gap) && gap >= UnsureFrom)

@@ -40,6 +40,9 @@ public sealed class ModelCardTests
         var card = ModelCard.Of(Version(), report with { Evaluation = evaluation, Data = report.Data! with { Duplicates = 90, Skipped = 4 } }, null);
         foreach (var expected in (string[])["60 held-out samples only", "always says 'no'", "'maybe' has fewer than 10", "Of the samples of 'yes' it finds fewer than half (20.0 %", "off by 12.0 %", "90 of the 1,000 samples repeat", "4 bad samples", "Less for 'f'."])
             Assert.Contains(card.Limits, limit => limit.Contains(expected, StringComparison.Ordinal));
+        var counted = ModelCard.Of(Version(), report with { Evaluation = evaluation with { LearnedToo = 9 }, Data = report.Data! with { Duplicates = 90 } }, null);
+        Assert.Contains(counted.Limits, limit => limit.StartsWith("9 of its 60 held-out samples are equal to one that it learned from.", StringComparison.Ordinal));
+        Assert.DoesNotContain(counted.Limits, limit => limit.Contains("repeat an earlier one", StringComparison.Ordinal));
         Assert.DoesNotContain(card.NotKnown, unknown => unknown.Contains("groups of people", StringComparison.Ordinal));
         Assert.Contains(card.NotKnown, unknown => unknown.Contains("licence", StringComparison.Ordinal));
     }

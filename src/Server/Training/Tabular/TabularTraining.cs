@@ -26,9 +26,11 @@ internal sealed class TabularTraining : ITrainingKind
             Summarised(TabularTrainer.Train(train, input.Settings, input.Report, cancellationToken), train),
             (session, signature) =>
             {
-                var table = new HeldOutTable(session, Read(Split.Test));
+                var heldOut = Read(Split.Test);
+                var table = new HeldOutTable(session, heldOut);
                 return ModelEvaluator.Evaluate(table, signature, cancellationToken) with
                 {
+                    LearnedToo = LearnedSamples.Of(train, signature).CountIn(heldOut, signature),
                     ColumnEffects = ColumnEffectsMeasurement.Measure(table, signature, (ulong)(uint)input.Settings.Seed, input.Report, cancellationToken),
                     Fairness = parameters.Fairness.Count == 0
                         ? null

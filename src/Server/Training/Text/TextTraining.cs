@@ -21,8 +21,13 @@ internal sealed class TextTraining : ITrainingKind
     public TrainedSamples Train(TrainingInput input, CancellationToken cancellationToken)
     {
         TextExamples Read(Split split) => input.Reader.ReadTexts(split, input.Order.RowsMax, input.Order.Seed);
+        var train = Read(Split.Train).WithValidation(Read(Split.Validation));
         return new TrainedSamples(
-            TextTrainer.Train(Read(Split.Train).WithValidation(Read(Split.Validation)), input.Manifest.Schema.MultiLabel, input.Settings, input.Report, cancellationToken),
-            (session, signature) => ModelEvaluator.Evaluate(session, signature, Read(Split.Test), cancellationToken));
+            TextTrainer.Train(train, input.Manifest.Schema.MultiLabel, input.Settings, input.Report, cancellationToken),
+            (session, signature) =>
+            {
+                var heldOut = Read(Split.Test);
+                return ModelEvaluator.Evaluate(session, signature, heldOut, cancellationToken) with { LearnedToo = LearnedSamples.Of(train).CountIn(heldOut) };
+            });
     }
 }

@@ -127,6 +127,23 @@ public sealed class TrustTests
             Assert.Single(report.Columns).Groups.Select(group => (group.Group, group.Count, group.SelectionRate.Value)).OrderBy(group => group.Group, StringComparer.Ordinal));
     }
 
+    [Fact]
+    public void Held_out_rows_that_were_learned_are_counted_by_what_the_model_reads_and_the_target()
+    {
+        TabularExamples Rows(params (float X, string? Plan, string Y, float Id)[] rows) => new(
+            [
+                Numbers("id", [.. rows.Select(row => row.Id)]), Numbers("x", [.. rows.Select(row => row.X)]),
+                new ColumnValues { Name = "plan", Type = ColumnTypes.Category, Texts = [.. rows.Select(row => row.Plan)] },
+                new ColumnValues { Name = "y", Type = ColumnTypes.Category, Texts = [.. rows.Select(row => row.Y)] },
+            ], rows.Length, "y");
+        var signature = new ModelSignature { Task = TaskKinds.Classification, SampleType = DatasetTypes.Tabular, Inputs = [Input("x"), Input("plan")], Outputs = [] };
+        var learned = LearnedSamples.Of(Rows((1, "a", "no", 1), (float.NaN, null, "no", 2), (3, "b", "yes", 3)), signature);
+        Assert.Equal(2, learned.CountIn(Rows((1, "a", "no", 9), (float.NaN, null, "no", 8), (3, "b", "no", 3), (3, "a", "yes", 3)), signature));
+
+        var texts = LearnedSamples.Of(new TextExamples(["one", "two"], [[0], [0]], ["a"]));
+        Assert.Equal(1, texts.CountIn(new TextExamples(["two", "Two"], [[0], [0]], ["a"])));
+    }
+
     /// <summary>Twice x; nothing when it is missing. Also reads noise, which counts for nothing.</summary>
     private static byte[] Doubling()
     {
