@@ -20,7 +20,7 @@ internal sealed class ModelCardPage
         th { font-weight: 600; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; } tr + tr td { border-top: 1px solid #8883; }
         .bar { display: inline-block; height: .7rem; background: #3a7bd5; border-radius: 2px; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
         .scroll { overflow-x: auto; } .note { white-space: pre-wrap; }
-        @media print { body { max-width: none; margin: 0; font-size: 11px; } h2, tr { break-inside: avoid; break-after: avoid; } }
+        @media print { body { max-width: none; margin: 0; font-size: 11px; } h2 { break-after: avoid; } tr, li { break-inside: avoid; } }
         """;
 
     private readonly StringBuilder _html = new();
@@ -79,7 +79,7 @@ internal sealed class ModelCardPage
             Heading("Calibration");
             _html.Append("<p>Where it says to be so sure, it is so often right.</p>\n");
             Table(["says", "#on average", "#is right", "#95 % confidence", "#samples", ""], bins.Select(bin => (Cell[])
-                [$"{Percent(bin.From)} to {Percent(bin.To)}", Percent(bin.Stated), Percent(bin.Observed), $"{Percent(bin.Lower)} to {Percent(bin.Upper)}", Number(bin.Count), new Cell(null, bin.Observed)]));
+                [string.Create(CultureInfo.InvariantCulture, $"{bin.From * 100:0} to {bin.To * 100:0} %"), Percent(bin.Stated), Percent(bin.Observed), $"{Percent(bin.Lower)} to {Percent(bin.Upper)}", Number(bin.Count), new Cell(null, bin.Observed)]));
         }
     }
 
