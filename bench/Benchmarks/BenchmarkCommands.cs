@@ -8,7 +8,7 @@ internal static class BenchmarkCommands
     private const string Usage = """
         Those that measure a server take --smoke, which only shows that they work: bars are not looked at.
 
-        accuracy --data <folder> [--only entities|image|tabular|text[:<set>]] [--set name=value ...]
+        accuracy --data <folder> [--only audio|entities|image|tabular|text[:<set>]] [--set name=value ...]
             trains on the folder's datasets and measures on their test splits; tabular: [--seeds 1,2,3] tells the mean of several
             trainings, [--folds 3] measures on folds of the training split instead, to choose settings by
         served-accuracy --data <folder> [--only image|tabular|text[:<set>]] [--set name=value ...]
@@ -56,6 +56,7 @@ internal static class BenchmarkCommands
     // One line per kind of data; each gets the data folder and the rest of the command line.
     private static readonly Dictionary<string, Func<BenchmarkArguments, bool>> Accuracy = new()
     {
+        ["audio"] = SoundAccuracy.Run,
         ["entities"] = EntityAccuracy.Run,
         ["image"] = ImageAccuracy.Run,
         ["tabular"] = TabularAccuracy.Run,

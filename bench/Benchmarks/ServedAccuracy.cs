@@ -117,15 +117,15 @@ internal static class ServedAccuracy
         var answers = new List<Contracts.Prediction>();
         foreach (var part in entries.Chunk(ImagesPerRequest))
         {
-            var images = new List<ImageFile>();
+            var images = new List<SampleFile>();
             foreach (var entry in part)
             {
                 using var content = new MemoryStream();
                 await using var stream = await entry.OpenAsync();
                 await stream.CopyToAsync(content);
-                images.Add(new ImageFile(entry.Name, content.ToArray()));
+                images.Add(new SampleFile(entry.Name, content.ToArray()));
             }
-            answers.AddRange((await client.PredictImagesAsync(set.Name, images)).Predictions);
+            answers.AddRange((await client.PredictFilesAsync(set.Name, images)).Predictions);
         }
         return (truth, answers);
     }

@@ -99,7 +99,7 @@ public sealed partial class AtollClient
         string dataset, string version, SampleFilter? filter = null, CancellationToken cancellationToken = default) =>
         AllAsync((after, token) => ListSamplesPageAsync(dataset, version, filter, after, null, token), cancellationToken);
 
-    /// <summary>The bytes of a sample: the image, the text, or the row as csv.</summary>
+    /// <summary>The bytes of a sample: the image or the sound, the text, or the row as csv.</summary>
     public async Task<byte[]> DownloadSampleAsync(string dataset, string version, long sample, CancellationToken cancellationToken = default)
     {
         using var response = await SendAsync(

@@ -11,10 +11,10 @@ namespace Atoll.Client;
 /// <param name="Explain">How many factors to give for each row; null for none. Of tabular models.</param>
 public sealed record PredictOptions(int? Version = null, string? Alias = null, int? Top = null, bool IgnoreUnknown = false, int? Explain = null);
 
-/// <summary>An image file to predict.</summary>
+/// <summary>An image or wav file to predict.</summary>
 /// <param name="Name">Name of the file, for messages.</param>
 /// <param name="Bytes">The file as it is: JPEG, PNG, WebP ...</param>
-public sealed record ImageFile(string Name, ReadOnlyMemory<byte> Bytes);
+public sealed record SampleFile(string Name, ReadOnlyMemory<byte> Bytes);
 
 public sealed partial class AtollClient
 {
@@ -61,7 +61,7 @@ public sealed partial class AtollClient
         string endpoint, string day, Stream target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
         DownloadAsync(Path($"/endpoints/{endpoint}/log/{day}"), target, progress, cancellationToken);
 
-    /// <summary>Predicts rows or texts, or images in base64.</summary>
+    /// <summary>Predicts rows or texts, or images and sounds in base64.</summary>
     public Task<PredictResponse> PredictAsync(
         string endpoint, PredictRequest request, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
         SendAsync(
@@ -98,18 +98,18 @@ public sealed partial class AtollClient
             },
             AtollJson.Default.DriftResponse, repeatable: true, cancellationToken);
 
-    /// <summary>Predicts image files.</summary>
-    public Task<PredictResponse> PredictImagesAsync(
-        string endpoint, IReadOnlyList<ImageFile> images, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
+    /// <summary>Predicts image or wav files.</summary>
+    public Task<PredictResponse> PredictFilesAsync(
+        string endpoint, IReadOnlyList<SampleFile> files, PredictOptions? options = null, CancellationToken cancellationToken = default) =>
         SendAsync(
             () =>
             {
                 var content = new MultipartFormDataContent();
-                foreach (var image in images)
+                foreach (var file in files)
                 {
-                    var part = new ReadOnlyMemoryContent(image.Bytes);
+                    var part = new ReadOnlyMemoryContent(file.Bytes);
                     part.Headers.ContentType = new MediaTypeHeaderValue("application/octet-stream");
-                    content.Add(part, "image", image.Name);
+                    content.Add(part, "file", file.Name);
                 }
                 return new HttpRequestMessage(HttpMethod.Post, PredictPath(endpoint, options)) { Content = content };
             },

@@ -23,10 +23,10 @@ public abstract class DatasetFile
     /// <summary>Bytes that will be read, when known.</summary>
     public long? Length { get; }
 
-    /// <summary>A file: csv, jsonl, or a zip of images with a folder for each label.</summary>
+    /// <summary>A file: csv, jsonl, or a zip of images or sounds with a folder for each label.</summary>
     public static DatasetFile FromFile(string path, string? split = null) => new OnDisk(path, split);
 
-    /// <summary>A folder that has a folder of images for each label; it is zipped on its way.</summary>
+    /// <summary>A folder that has a folder of images or sounds for each label; it is zipped on its way.</summary>
     /// <exception cref="ArgumentException">There are no folders with files in it.</exception>
     public static DatasetFile FromFolder(string path, string? split = null) => new Folder(path, split);
 
@@ -81,7 +81,8 @@ public abstract class DatasetFile
                 foreach (var (path, name) in _files)
                 {
                     // Images are compressed already.
-                    var entry = archive.CreateEntry(name, CompressionLevel.NoCompression);
+                    var isPlain = name.EndsWith(".wav", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".csv", StringComparison.OrdinalIgnoreCase);
+                    var entry = archive.CreateEntry(name, isPlain ? CompressionLevel.Fastest : CompressionLevel.NoCompression);
                     var stream = await entry.OpenAsync(cancellationToken).ConfigureAwait(false);
                     await using (stream.ConfigureAwait(false)) await CopyAsync(path, stream, read, cancellationToken).ConfigureAwait(false);
                 }
@@ -90,13 +91,15 @@ public abstract class DatasetFile
 
         private static List<(string Path, string Entry)> Find(string path)
         {
+            // Beside the folders, a list of labels is all that means something.
             var files = Directory.EnumerateDirectories(path).Where(IsSeen)
                 .SelectMany(label => Directory.EnumerateFiles(label, "*", SearchOption.AllDirectories))
+                .Concat(Directory.EnumerateFiles(path, "*.csv"))
                 .Where(IsSeen).Order(StringComparer.Ordinal)
                 .Select(file => (file, System.IO.Path.GetRelativePath(path, file).Replace('\\', '/'))).ToList();
-            return files.Count > 0
+            return files.Exists(file => file.Item2.Contains('/'))
                 ? files
-                : throw new ArgumentException($"The folder {path} holds no folders with files. Put the images of each label into a folder of that name.", nameof(path));
+                : throw new ArgumentException($"The folder {path} holds no folders with files. Put the images or sounds of each label into a folder of that name.", nameof(path));
         }
 
         private static bool IsSeen(string path) => System.IO.Path.GetFileName(path) is not ['.', ..] and not "__MACOSX" and not "Thumbs.db";

@@ -88,6 +88,9 @@ public static class ImportProblemCodes
     public const string DamagedEntry = "damaged-entry";
     public const string NoLabelFolder = "no-label-folder";
     public const string DuplicateEntry = "duplicate-entry";
+    public const string FileNotListed = "file-not-listed";
+    public const string ListedFileMissing = "listed-file-missing";
+    public const string UnknownSplit = "unknown-split";
 
     // Images.
     public const string NotAnImage = "not-an-image";
@@ -96,6 +99,13 @@ public static class ImportProblemCodes
     public const string ImageTooLarge = "image-too-large";
     public const string ImageTooSmall = "image-too-small";
     public const string MisleadingExtension = "misleading-extension";
+
+    // Sounds.
+    public const string NotAudio = "not-audio";
+    public const string UnsupportedAudio = "unsupported-audio";
+    public const string DamagedAudio = "damaged-audio";
+    public const string AudioTooLong = "audio-too-long";
+    public const string SilentAudio = "silent-audio";
 }
 
 /// <summary>Names of the splits of a dataset.</summary>
@@ -129,7 +139,7 @@ public sealed record ColumnSchema
 /// <summary>What the samples of a dataset version consist of.</summary>
 public sealed record DatasetSchema
 {
-    /// <summary>Columns of a table; empty for images.</summary>
+    /// <summary>Columns of a table; empty for images and sounds.</summary>
     public IReadOnlyList<ColumnSchema> Columns { get; set; } = [];
 
     /// <summary>The column that holds the label, where the source has columns.</summary>
@@ -225,6 +235,12 @@ public sealed record DatasetStatistics
     /// <summary>Image formats, by content.</summary>
     public IReadOnlyList<ValueCount> ImageFormats { get; set; } = [];
 
+    /// <summary>How long sounds last.</summary>
+    public NumberStatistics? AudioSeconds { get; init; }
+
+    /// <summary>Samples a second of the sounds.</summary>
+    public IReadOnlyList<ValueCount> AudioRates { get; set; } = [];
+
     /// <summary>Samples that repeat an earlier one.</summary>
     public long Duplicates { get; init; }
 }
@@ -299,6 +315,9 @@ public sealed record SampleResponse
 
     /// <summary>Of an image: its size as shown.</summary>
     public ImageSize? Image { get; init; }
+
+    /// <summary>Of a sound: how long it is, and how it is written.</summary>
+    public SoundShape? Audio { get; init; }
 }
 
 /// <summary>A marked part of a text.</summary>
@@ -306,6 +325,13 @@ public sealed record SampleResponse
 /// <param name="End">Characters before what follows it, counted the same.</param>
 /// <param name="Label">What it is.</param>
 public sealed record EntitySpan(int Start, int End, string Label);
+
+/// <summary>A sound as it was uploaded.</summary>
+/// <param name="Seconds">How long it lasts.</param>
+/// <param name="Rate">Samples a second.</param>
+/// <param name="Channels">1 is mono, 2 stereo.</param>
+/// <param name="Format">How samples are written: <c>8</c>, <c>16</c>, <c>24</c> or <c>32</c> bits, or <c>float</c>.</param>
+public sealed record SoundShape(double Seconds, int Rate, int Channels, string Format);
 
 /// <summary>Pixels across and down.</summary>
 public sealed record ImageSize(int Width, int Height, string Format);

@@ -9,6 +9,9 @@ public sealed record ModelSignature
     /// <summary>One of <see cref="DatasetTypes"/>, the kind of sample that the model reads, or <see cref="SampleTypes.Tensors"/>.</summary>
     public required string SampleType { get; init; }
 
+    /// <summary>Samples a second of the sounds that the model reads; sounds of other rates are brought to it. Null for models of anything else.</summary>
+    public int? SampleRate { get; init; }
+
     /// <summary>The column that was learned, for tabular models.</summary>
     public string? Target { get; init; }
 

@@ -2,8 +2,8 @@ using System.Text.Json.Nodes;
 
 namespace Atoll.Contracts;
 
-/// <summary>Samples to predict; exactly one of the three lists.</summary>
-/// <remarks>The same route takes <c>text/csv</c> (rows with a header) and <c>multipart/form-data</c> (image files) as well.</remarks>
+/// <summary>Samples to predict; exactly one of the four lists.</summary>
+/// <remarks>The same route takes <c>text/csv</c> (rows with a header) and <c>multipart/form-data</c> (image or wav files) as well.</remarks>
 public sealed record PredictRequest
 {
     /// <summary>Rows by column name, for tabular models. A column left out or null is missing.</summary>
@@ -13,6 +13,9 @@ public sealed record PredictRequest
 
     /// <summary>Image files, base64.</summary>
     public IReadOnlyList<string>? Images { get; init; }
+
+    /// <summary>Wav files, base64.</summary>
+    public IReadOnlyList<string>? Sounds { get; init; }
 
     /// <summary>How many labels to give for each sample, best first.</summary>
     public int? Top { get; init; }

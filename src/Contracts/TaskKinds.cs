@@ -6,6 +6,7 @@ public static class DatasetTypes
     public const string Tabular = "tabular";
     public const string Text = "text";
     public const string Image = "image";
+    public const string Audio = "audio";
 
     /// <summary>Texts in which names are marked: persons, places, products.</summary>
     public const string Entities = "entities";

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.IO.Compression;
 using Atoll.Client;
 using Atoll.Contracts;
 using Spectre.Console;
@@ -27,7 +29,7 @@ internal static class DatasetCommands
     {
         private readonly Argument<string[]> _paths = new("path")
         {
-            Description = "Files to upload: csv, jsonl, or a zip of images; or a folder with a folder of images for each label.", Arity = ArgumentArity.ZeroOrMore,
+            Description = "Files to upload: csv, jsonl, or a zip of images or sounds; or a folder with a folder of images or sounds for each label.", Arity = ArgumentArity.ZeroOrMore,
         };
         private readonly Option<string[]> _train = new("--train") { Description = "A file or folder to learn from only; may be repeated.", HelpName = "path" };
         private readonly Option<string[]> _validation = new("--validation") { Description = "A file or folder to choose the model by; may be repeated. Default: parts of what is learned from.", HelpName = "path" };
@@ -82,9 +84,28 @@ internal static class DatasetCommands
         public string GuessType(CommandContext context, IReadOnlyList<DatasetFile> files, string? url)
         {
             var name = files.Count > 0 ? files[0].Name : url ?? "";
-            return name.EndsWith(".zip", StringComparison.OrdinalIgnoreCase) ? DatasetTypes.Image
+            return name.EndsWith(".zip", StringComparison.OrdinalIgnoreCase) ? HoldsSounds(PathsOf(context).FirstOrDefault()) ? DatasetTypes.Audio : DatasetTypes.Image
                 : ((string[])[".conll", ".iob", ".bio"]).Any(end => name.EndsWith(end, StringComparison.OrdinalIgnoreCase)) ? DatasetTypes.Entities
                 : context.Get(_textColumn) is not null ? DatasetTypes.Text : DatasetTypes.Tabular;
+        }
+
+        private IEnumerable<string> PathsOf(CommandContext context) =>
+            [.. context.Get(_paths), .. context.Get(_train) ?? [], .. context.Get(_validation) ?? [], .. context.Get(_test) ?? []];
+
+        private static bool HoldsSounds(string? path)
+        {
+            if (path is null) return false;
+            if (Directory.Exists(path)) return Directory.EnumerateFiles(path, "*.wav", new EnumerationOptions { RecurseSubdirectories = true, MatchCasing = MatchCasing.CaseInsensitive }).Any();
+            try
+            {
+                using var zip = ZipFile.OpenRead(path);
+                return zip.Entries.Any(entry => entry.Name.EndsWith(".wav", StringComparison.OrdinalIgnoreCase));
+            }
+            catch (InvalidDataException)
+            {
+                // The server says what is wrong with it, with the place.
+                return false;
+            }
         }
 
         private static DatasetFile Open(string path, string? split)
@@ -109,8 +130,8 @@ internal static class DatasetCommands
     private static Verb Make()
     {
         var name = DatasetArgument();
-        var type = new Option<string?>("--type") { Description = "What the samples are: tabular, text, image or entities. Default: image for folders and zips, entities for .conll, .iob and .bio, text with --text-column, otherwise tabular.", HelpName = "type" };
-        type.AcceptOnlyFromAmong(DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image, DatasetTypes.Entities);
+        var type = new Option<string?>("--type") { Description = "What the samples are: tabular, text, image, entities or audio. Default: image for folders and zips, audio where they hold wav files, entities for .conll, .iob and .bio, text with --text-column, otherwise tabular.", HelpName = "type" };
+        type.AcceptOnlyFromAmong(DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image, DatasetTypes.Entities, DatasetTypes.Audio);
         var source = new Source();
         var verb = new Verb(
             "create", "Make a dataset of local files, a folder, or a file at an address.",
@@ -118,6 +139,7 @@ internal static class DatasetCommands
             new("atoll datasets create leads --train train.csv --test test.csv --label Converted", "A table that is split already"),
             new("atoll datasets create intents requests.csv --type text --text-column text --label intent", "Texts"),
             new("atoll datasets create shoes ./photos", "Images, in a folder for each label"),
+            new("atoll datasets create digits recordings.zip", "Sounds (wav), in a folder for each label"),
             new("atoll datasets create names --train train.conll --test test.conll", "Texts in which names are marked: a word and its tag on each line"),
             new("atoll datasets create leads --url https://example.org/leads.csv --label Converted", "A file that the server loads"))
         {
@@ -332,7 +354,7 @@ internal static class DatasetCommands
         var id = new Argument<long>("sample") { Description = "Number of the sample, from 'atoll datasets samples'." };
         var version = new Option<int?>("--version") { Description = "Version of the dataset. Default: the newest.", HelpName = "number" };
         var to = new Option<string?>("--to") { Description = "File to write. Default: standard output.", HelpName = "file" };
-        return new Verb("sample", "Download the bytes of a sample: the image, the text, or the row as csv.", new Example("atoll datasets sample shoes 17 --to shoe.png", "An image"))
+        return new Verb("sample", "Download the bytes of a sample: the image or the sound, the text, or the row as csv.", new Example("atoll datasets sample shoes 17 --to shoe.png", "An image"))
         {
             Arguments = { name, id }, Options = { version, to },
         }.Does(async (context, cancellationToken) =>
@@ -368,6 +390,7 @@ internal static class DatasetCommands
 
     private static string Content(SampleResponse sample) =>
         sample.Text ?? (sample.Image is { } image ? $"{image.Format} {image.Width}x{image.Height}, {Words.Bytes(sample.Bytes)}"
+            : sample.Audio is { } sound ? string.Create(CultureInfo.InvariantCulture, $"{sound.Seconds:0.00} s, {sound.Rate} Hz, {(sound.Channels == 1 ? "mono" : sound.Channels == 2 ? "stereo" : $"{sound.Channels} channels")}, {Words.Bytes(sample.Bytes)}")
             : string.Join(" ", (sample.Values ?? new Dictionary<string, string?>()).Where(pair => pair.Value is not null).Select(pair => $"{pair.Key}={pair.Value}")));
 
     private static string Place(SampleSource source) => source.Entry ?? (source.Line is { } line ? $"{source.File}:{line}" : source.File);

@@ -9,7 +9,7 @@ using Spectre.Console;
 
 namespace Atoll.Cli.Commands;
 
-/// <summary><c>atoll predict</c>: asks an endpoint about rows, texts or images.</summary>
+/// <summary><c>atoll predict</c>: asks an endpoint about rows, texts, images or sounds.</summary>
 internal static partial class PredictCommand
 {
     private const int FactorsShown = 5;
@@ -24,7 +24,7 @@ internal static partial class PredictCommand
         var rowJson = new Option<string[]>("--row-json") { Description = "A row as a JSON object; may be repeated.", HelpName = "object" };
         var csv = new Option<string?>("--csv") { Description = "A csv file with a header; - is standard input.", HelpName = "file" };
         var text = new Option<string[]>("--text") { Description = "A text, in quotes; several may follow each other. - reads standard input, a text on each line.", HelpName = "text", AllowMultipleArgumentsPerToken = true };
-        var image = new Option<string[]>("--image") { Description = "An image file; may be repeated.", HelpName = "file", AllowMultipleArgumentsPerToken = true };
+        var image = new Option<string[]>("--file", "--image") { Description = "An image or a sound (wav); may be repeated.", HelpName = "file", AllowMultipleArgumentsPerToken = true };
         var top = new Option<int?>("--top") { Description = "How many labels to show for each sample. Default: 3.", HelpName = "number" };
         var version = new Option<int?>("--version") { Description = "Ask this version instead of the one that serves.", HelpName = "number" };
         var alias = new Option<string?>("--alias") { Description = "Ask the version that has this alias.", HelpName = "name" };
@@ -36,7 +36,7 @@ internal static partial class PredictCommand
             new("atoll predict telco-churn --row tenure=2 Contract=Month-to-month --why", "And why"),
             new("atoll predict telco-churn --csv new-customers.csv --ignore-unknown --output json", "All rows of a file, for a script"),
             new("atoll predict banking77 --text \"My card has not arrived\"", "A text"),
-            new("atoll predict fashion-mnist --image shoe.png shirt.png", "Two images"))
+            new("atoll predict fashion-mnist --file shoe.png shirt.png", "Two images"))
         {
             Arguments = { name },
             Options = { row, rowJson, csv, text, image, top, version, alias, why, ignore },
@@ -44,8 +44,8 @@ internal static partial class PredictCommand
         {
             var (rows, objects, file, texts, images) = (context.Get(row) ?? [], context.Get(rowJson) ?? [], context.Get(csv), context.Get(text) ?? [], context.Get(image) ?? []);
             var kinds = (rows.Length + objects.Length > 0 ? 1 : 0) + (file is null ? 0 : 1) + (texts.Length > 0 ? 1 : 0) + (images.Length > 0 ? 1 : 0);
-            if (kinds == 0) throw new UsageException("There is nothing to predict: give --row, --row-json, --csv, --text or --image.");
-            if (kinds > 1) throw new UsageException("Give samples of one kind: rows, a csv file, texts or images.");
+            if (kinds == 0) throw new UsageException("There is nothing to predict: give --row, --row-json, --csv, --text or --file.");
+            if (kinds > 1) throw new UsageException("Give samples of one kind: rows, a csv file, texts or files.");
             var options = new PredictOptions(context.Get(version), context.Get(alias), context.Get(top) ?? (context.IsJson ? null : 3), context.Get(ignore), context.Get(why) ? FactorsShown : null);
             var endpoint = context.Get(name);
 
@@ -55,7 +55,7 @@ internal static partial class PredictCommand
             {
                 (answer, samples) = await AskAsync();
             }
-            catch (AtollException refused) when (!context.IsJson && refused.Field is "rows" or "texts" or "images" && refused.Code == ProblemCodes.InvalidField)
+            catch (AtollException refused) when (!context.IsJson && refused.Field is "rows" or "texts" or "images" or "sounds" && refused.Code == ProblemCodes.InvalidField)
             {
                 // The remedy of the API is a body of JSON.
                 throw new RefusedException(refused.Detail, "Use: " + ExampleFor(await context.Client.GetEndpointAsync(endpoint, cancellationToken)));
@@ -98,9 +98,9 @@ internal static partial class PredictCommand
                 }
                 else if (images.Length > 0)
                 {
-                    var files = new List<ImageFile>();
-                    foreach (var path in images) files.Add(new ImageFile(Path.GetFileName(path), await ReadFileAsync(path, cancellationToken)));
-                    answer = await context.Client.PredictImagesAsync(endpoint, files, options, cancellationToken);
+                    var files = new List<SampleFile>();
+                    foreach (var path in images) files.Add(new SampleFile(Path.GetFileName(path), await ReadFileAsync(path, cancellationToken)));
+                    answer = await context.Client.PredictFilesAsync(endpoint, files, options, cancellationToken);
                     samples = [.. files.Select(found => found.Name)];
                 }
                 else if (texts.Length > 0)
@@ -124,7 +124,8 @@ internal static partial class PredictCommand
     public static string ExampleFor(EndpointResponse endpoint) => endpoint.Signature?.SampleType switch
     {
         DatasetTypes.Text => $"atoll predict {endpoint.Name} --text \"...\"",
-        DatasetTypes.Image => $"atoll predict {endpoint.Name} --image photo.jpg",
+        DatasetTypes.Image => $"atoll predict {endpoint.Name} --file photo.jpg",
+        DatasetTypes.Audio => $"atoll predict {endpoint.Name} --file sound.wav",
         SampleTypes.Tensors => $"POST /v2/models/{endpoint.Name}/infer",
         _ => $"atoll predict {endpoint.Name} --row " + string.Join(" ", (endpoint.Signature?.Inputs ?? []).Where(input => input.Example is not null).Take(3).Select(input => Quoted($"{input.Name}={input.Example}"))),
     };

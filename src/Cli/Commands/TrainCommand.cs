@@ -27,9 +27,9 @@ internal static class TrainCommand
             new("atoll train leads --target Converted --model lead-scoring", "Learn another column, into another model"),
             new("atoll train shoes --minutes 5 --set epochs=10", "Stop after five minutes or ten epochs"),
             new("atoll train leads --fairness-column Gender --positive-label yes", "Also compare how often 'yes' is predicted for each gender"),
-            new("atoll train --parameters", "What --set takes, for tables, texts, images and entities"))
+            new("atoll train --parameters", "What --set takes, for tables, texts, images, entities and sounds"))
         {
-            Details = "The trainer fits the data: tables, texts, images or texts with marked entities. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
+            Details = "The trainer fits the data: tables, texts, images, texts with marked entities or sounds. Candidates are compared, the best becomes the next version of the model and is measured on samples that it never saw.",
             Arguments = { dataset },
             Options = { model, target, version, experiment, seed, minutes, priority, parameters, fairness, positive, list, follow },
         }.Does(async (context, cancellationToken) =>

@@ -100,7 +100,7 @@ internal static class LoadBody
     /// <summary>A file as the body of Atoll's own route.</summary>
     /// <exception cref="LoadException">It is no JSON object.</exception>
     public static RequestBody OfPredict(JsonObject request) =>
-        new(Utf8(request), "application/json", null, ((request["rows"] ?? request["texts"] ?? request["images"]) as JsonArray)?.Count ?? 1);
+        new(Utf8(request), "application/json", null, ((request["rows"] ?? request["texts"] ?? request["images"] ?? request["sounds"]) as JsonArray)?.Count ?? 1);
 
     private static byte[] Utf8(JsonNode node) => Encoding.UTF8.GetBytes(node.ToJsonString());
 

@@ -52,7 +52,7 @@ internal static class DatasetsModule
         datasets.MapGet("/{dataset}/versions/{version}/samples/{sample}", ListSamples.HandleOneAsync).Needs(Permissions.DatasetsRead)
             .WithName("getSample").WithSummary("One sample.");
         datasets.MapGet("/{dataset}/versions/{version}/samples/{sample}/content", ListSamples.HandleContentAsync).Needs(Permissions.DatasetsRead)
-            .WithName("downloadSample").WithSummary("The bytes of a sample: the image, the text, or the row as csv.");
+            .WithName("downloadSample").WithSummary("The bytes of a sample: the image or the sound, the text, or the row as csv.");
 
         var imports = api.MapGroup("/imports").WithTags("Datasets");
         imports.MapGet("/{import}", GetImport.HandleAsync).Needs(Permissions.DatasetsRead)

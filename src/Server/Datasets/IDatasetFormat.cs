@@ -21,7 +21,7 @@ internal interface IDatasetFormat
 /// <summary>Every type of dataset.</summary>
 internal static class DatasetFormats
 {
-    private static readonly IDatasetFormat[] All = [new TabularFormat(), new TextFormat(), new ImageFolderFormat(), new EntityFormat()];
+    private static readonly IDatasetFormat[] All = [new TabularFormat(), new TextFormat(), new ImageFolderFormat(), new EntityFormat(), new SoundFormat()];
 
     public static IReadOnlyList<string> Types { get; } = [.. All.Select(format => format.Type)];
 

@@ -74,6 +74,9 @@ internal sealed record ImportLimits
 
     public long PixelsMax { get; init; } = Platform.Imaging.ImageDecoder.PixelsMaxDefault;
 
+    /// <summary>How long a sound may last.</summary>
+    public double AudioSecondsMax { get; init; } = Platform.Audio.WavFile.SecondsMaxDefault;
+
     /// <summary>Samples that are compared with each other to find duplicates.</summary>
     public int DuplicatesTracked { get; init; } = 1_000_000;
 }

@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Audio;
 using Atoll.Serving.Onnx;
 
 namespace Atoll.ModelImports;
@@ -39,7 +40,7 @@ internal static class ImportedSignature
 
     /// <summary>What a file says of itself is believed as far as it can be checked: everything that predictions go by.</summary>
     private static bool Fits(ModelSignature said, IReadOnlyList<OnnxValueInfo> inputs, IReadOnlyList<OnnxValueInfo> outputs) =>
-        AreSame(said.Inputs, inputs) && AreSame(said.Outputs, outputs) && HasNoGaps(said) && FitsSamples(said.SampleType, inputs) && FitsTask(said, outputs);
+        AreSame(said.Inputs, inputs) && AreSame(said.Outputs, outputs) && HasNoGaps(said) && FitsSamples(said, inputs) && FitsTask(said, outputs);
 
     private static bool AreSame(IReadOnlyList<TensorSpec> said, IReadOnlyList<OnnxValueInfo> values) =>
         said.Count == values.Count && values.All(value => value.HasShape && said.Any(
@@ -48,11 +49,12 @@ internal static class ImportedSignature
     private static bool HasNoGaps(ModelSignature said) =>
         said.Inputs.Select(input => input.Values).Append(said.Labels).Append(said.Unread).Append(said.Leaks).Append(said.MissingMarkers).OfType<IReadOnlyList<string>>().All(words => words.All(word => word is not null));
 
-    private static bool FitsSamples(string sampleType, IReadOnlyList<OnnxValueInfo> inputs) => sampleType switch
+    private static bool FitsSamples(ModelSignature said, IReadOnlyList<OnnxValueInfo> inputs) => said.SampleType switch
     {
         DatasetTypes.Tabular => inputs.All(IsColumn),
         DatasetTypes.Text => inputs is [{ Type: TensorElementType.String, Shape: [-1] }],
         DatasetTypes.Image => inputs is [{ Type: TensorElementType.UInt8, Shape: [_, _, _, 3] }],
+        DatasetTypes.Audio => said.SampleRate is >= WavFile.RateLeast and <= WavFile.RateMost && inputs is [{ Type: TensorElementType.Float, Shape: [_, -1] }],
         _ => false,
     };
 

@@ -65,6 +65,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             if (JsonText.Is(ref reader, "rows"u8)) problem = ReadList(ref reader, "rows");
             else if (JsonText.Is(ref reader, "texts"u8)) problem = ReadList(ref reader, "texts");
             else if (JsonText.Is(ref reader, "images"u8)) problem = ReadList(ref reader, "images");
+            else if (JsonText.Is(ref reader, "sounds"u8)) problem = ReadList(ref reader, "sounds");
             else if (JsonText.Is(ref reader, "top"u8)) problem = ReadTop(ref reader);
             else if (JsonText.Is(ref reader, "explain"u8)) problem = ReadExplain(ref reader);
             else return PredictionProblems.UnknownMember(plan, NameOf(ref reader));
@@ -120,7 +121,7 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
             {
                 "rows" => ReadRow(ref reader),
                 "texts" => ReadText(ref reader),
-                _ => ReadImage(ref reader),
+                _ => ReadFile(ref reader),
             };
             if (problem is not null) return problem;
         }
@@ -260,10 +261,10 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
         return null;
     }
 
-    private Problem? ReadImage(ref Utf8JsonReader reader)
+    private Problem? ReadFile(ref Utf8JsonReader reader)
     {
         if (reader.TokenType != JsonTokenType.String)
-            return PredictionProblems.Invalid(plan, Path, JsonText.Describe(ref reader), "Expected the base64 of a JPEG or PNG file.");
+            return PredictionProblems.Invalid(plan, Path, JsonText.Describe(ref reader), $"Expected the base64 of a {plan.FileKind}.");
         var target = samples.Reserve(JsonText.LengthOf(ref reader)).Span;
         if (!JsonText.TryCopyString(ref reader, target, out var length)) return NotUnicode(Path);
 
@@ -271,8 +272,8 @@ internal sealed class JsonSampleReader(SamplePlan plan, PredictionOptions option
         var start = target[..length].StartsWith("data:"u8) ? target[..length].IndexOf((byte)',') + 1 : 0;
         var status = Base64.DecodeFromUtf8InPlace(target[start..length], out var bytes);
         if (status != OperationStatus.Done)
-            return PredictionProblems.Invalid(plan, Path, "is not base64", "Encode the bytes of a JPEG or PNG file, such as with: base64 -w0 photo.jpg.");
-        if (bytes == 0) return PredictionProblems.Invalid(plan, Path, "is empty", "Expected the base64 of a JPEG or PNG file.");
+            return PredictionProblems.Invalid(plan, Path, "is not base64", $"Encode the bytes of a {plan.FileKind}, such as with: base64 -w0 {plan.FileExample}.");
+        if (bytes == 0) return PredictionProblems.Invalid(plan, Path, "is empty", $"Expected the base64 of a {plan.FileKind}.");
         target.Slice(start, bytes).CopyTo(target);
         samples.SetBytes(0, bytes);
         return null;
@@ -310,11 +311,10 @@ internal static class SampleLimits
     /// <summary>The problem with adding one more sample, or null.</summary>
     public static Problem? Check(SamplePlan plan, PredictionOptions options, SampleBatch samples)
     {
-        if (plan.ListName == "images")
+        if (plan.TakesFiles)
         {
-            return samples.Count >= options.ImagesMax
-                ? PredictionProblems.TooMany(plan, samples.ListName, options.ImagesMax, "Prediction:ImagesMax")
-                : null;
+            var (most, setting) = plan.ListName == "images" ? (options.ImagesMax, "Prediction:ImagesMax") : (options.SoundsMax, "Prediction:SoundsMax");
+            return samples.Count >= most ? PredictionProblems.TooMany(plan, samples.ListName, most, setting) : null;
         }
         if (samples.Count >= options.SamplesMax)
             return PredictionProblems.TooMany(plan, samples.ListName, options.SamplesMax, "Prediction:SamplesMax");

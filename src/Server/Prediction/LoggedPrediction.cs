@@ -91,8 +91,8 @@ internal static class LoggedPrediction
                 json.WriteStringValue(samples.Bytes(sample, 0));
                 break;
 
-            case "images":
-                // An image would make the line as long as itself; this finds it again among those that the caller has.
+            case "images" or "sounds":
+                // A file would make the line as long as itself; this finds it again among those that the caller has.
                 json.WriteStartObject();
                 json.WriteNumber("bytes"u8, samples.Bytes(sample, 0).Length);
                 json.WriteString("sha256"u8, Convert.ToHexStringLower(SHA256.HashData(samples.Bytes(sample, 0))));

@@ -10,7 +10,7 @@ using Route = Atoll.Deployments.Route;
 
 namespace Atoll.Prediction;
 
-/// <summary>Answers raw rows, texts or images with what the version behind an endpoint predicts for them.</summary>
+/// <summary>Answers raw rows, texts, images or sounds with what the version behind an endpoint predicts for them.</summary>
 internal static class Predict
 {
     public static async Task HandleAsync(

@@ -44,8 +44,9 @@ internal static class PredictDescription
                     Example = JsonNode.Parse(JsonExample),
                 },
                 ["text/csv"] = new() { Schema = new OpenApiSchema { Type = JsonSchemaType.String }, Example = JsonValue.Create("age,city\n42,Paris\n") },
-                ["multipart/form-data"] = new() { Schema = Files(), Example = new JsonObject { ["file"] = "<bytes of an image or a csv file>" } },
+                ["multipart/form-data"] = new() { Schema = Files(), Example = new JsonObject { ["file"] = "<bytes of an image, a wav or a csv file>" } },
                 ["image/*"] = new() { Schema = Binary(), Example = JsonValue.Create("<bytes of an image>") },
+                ["audio/*"] = new() { Schema = Binary(), Example = JsonValue.Create("<bytes of a wav file>") },
             },
         };
         operation.Parameters ??= [];

@@ -32,7 +32,7 @@ internal static class PredictionModule
     public static void MapPrediction(this RouteGroupBuilder api)
     {
         api.MapAction("/endpoints/{endpoint}:predict", Predict.HandleAsync).Needs(Permissions.Predict).WithTags("Endpoints")
-            .WithName("predict").WithSummary("Predict rows, texts or images: JSON, csv or a form with files.")
+            .WithName("predict").WithSummary("Predict rows, texts, images or sounds: JSON, csv or a form with files.")
             .Produces<PredictResponse>(StatusCodes.Status200OK, "application/json", "text/csv")
             .ProducesProblem(StatusCodes.Status413PayloadTooLarge).ProducesProblem(StatusCodes.Status415UnsupportedMediaType)
             .WithMetadata(new RunsModel(), new QueryParameters([.. PredictDescription.Query.Select(parameter => parameter.Name)]))

@@ -29,6 +29,14 @@ internal sealed class PredictionOptions
     [Range(1, 1_000_000_000)]
     public long ImagePixelsMax { get; set; } = 50_000_000;
 
+    /// <summary>Sounds of one request.</summary>
+    [Range(1, 100_000)]
+    public int SoundsMax { get; set; } = 64;
+
+    /// <summary>How many seconds one sound may last.</summary>
+    [Range(1, 86_400)]
+    public int SoundSecondsMax { get; set; } = 60;
+
     /// <summary>Predictions that run at the same time, of which long ones leave one to short ones; 0 is one for each processor and one more.</summary>
     [Range(0, 1024)]
     public int RunsMax { get; set; }

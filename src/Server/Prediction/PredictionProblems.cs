@@ -45,7 +45,7 @@ internal static class PredictionProblems
         Invalid(plan, field, "holds no samples", $"Send at least one, as in {plan.ExampleBody().ToJsonString()}.");
 
     public static Problem UnknownMember(SamplePlan plan, string name) =>
-        Spelling.Nearest(name, ["rows", "texts", "images", "top", "explain"]) is { } nearest
+        Spelling.Nearest(name, ["rows", "texts", "images", "sounds", "top", "explain"]) is { } nearest
             ? Invalid(plan, name, "is not part of a request", $"Did you mean '{nearest}'?")
             : Invalid(plan, name, "is not part of a request", $"Send {plan.ExampleBody().ToJsonString()}.");
 
@@ -77,7 +77,7 @@ internal static class PredictionProblems
         plan.ListName switch
         {
             "images" => "Use application/json, multipart/form-data, or the image's own type such as image/jpeg.",
-            "rows" => "Use application/json, text/csv or multipart/form-data.",
+            "sounds" => "Use application/json, multipart/form-data, or audio/wav.",
             _ => "Use application/json, text/csv or multipart/form-data.",
         })
     {
@@ -102,7 +102,7 @@ internal static class PredictionProblems
     };
 
     public static Problem NotReadable(SamplePlan plan) => new(
-        400, ProblemCodes.ModelOfOtherKind, $"The model behind '{plan.Route.Endpoint}' takes tensors, not rows, texts or images.",
+        400, ProblemCodes.ModelOfOtherKind, $"The model behind '{plan.Route.Endpoint}' takes tensors, not rows, texts, images or sounds.",
         $"Use POST /v2/models/{plan.Route.Endpoint}/{(plan.Route.Signature.Steps is null ? "infer" : "generate_stream")}.");
 
     /// <summary>The model computed no number. Its own data never led there, so the sample is far from it.</summary>

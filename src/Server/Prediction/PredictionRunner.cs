@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using Atoll.Platform.Audio;
 using Atoll.Platform.Http;
 using Atoll.Platform.Imaging;
 using Atoll.Platform.Limits;
@@ -121,8 +122,8 @@ internal sealed class PredictionRunner : IDisposable
             using var stop = call.Options.StopWith(cancellationToken);
             if (work.Explain is not null && FindFactors(call, plan, work, cancellationToken) is { } unfit) return unfit;
             var answer = new PredictionAnswer(plan, work, csv);
-            var problem = plan.ListName == "images"
-                ? RunImages(call, plan, work, answer, cancellationToken)
+            var problem = plan.TakesFiles
+                ? RunFiles(call, plan, work, answer, cancellationToken)
                 : RunSlices(call, plan, work, answer, plan.ListName == "rows" ? RowsPerRun : TextsPerRun);
             if (problem is null) answer.End();
             isDone = problem is null;
@@ -460,34 +461,55 @@ internal sealed class PredictionRunner : IDisposable
         return null;
     }
 
-    // Pictures differ in size, so each runs alone, and only one is in memory.
-    private Problem? RunImages(OnnxCall call, SamplePlan plan, PredictionWork work, PredictionAnswer answer, CancellationToken cancellationToken)
+    // Pictures and sounds differ in size, so each runs alone, and only one is in memory.
+    private Problem? RunFiles(OnnxCall call, SamplePlan plan, PredictionWork work, PredictionAnswer answer, CancellationToken cancellationToken)
     {
         var where = plan.OutputsOf(call.Session);
         for (var i = 0; i < work.Samples.Count; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            RgbImage image;
-            try
-            {
-                image = ImageDecoder.Decode(work.Samples.Bytes(i, 0), _options.Value.ImagePixelsMax);
-            }
-            catch (ImageFormatException refusal)
-            {
-                return PredictionProblems.Invalid(plan, work.Samples.PathOf(i), "cannot be read as an image", refusal.Message);
-            }
-            var shape = call.Session.Inputs[0].Shape;
-            if ((shape[1] >= 0 && shape[1] != image.Height) || (shape[2] >= 0 && shape[2] != image.Width))
-            {
-                return PredictionProblems.Invalid(
-                    plan, work.Samples.PathOf(i), $"is {image.Width} x {image.Height} pixels", $"The model takes images of {shape[2]} x {shape[1]} pixels.");
-            }
             call.Clear();
-            image.Pixels.AsSpan().CopyTo(call.Allocate(0, 1, image.Height, image.Width, 3).Span<byte>());
+            if ((plan.ListName == "images" ? FillImage(call, plan, work.Samples, i) : FillSound(call, plan, work.Samples, i)) is { } refusal) return refusal;
             RunCounted(call, 1);
             if (answer.Add(call.Outputs, where, i, 1) is { } problem) return problem;
         }
         return null;
+    }
+
+    private Problem? FillImage(OnnxCall call, SamplePlan plan, SampleBatch samples, int sample)
+    {
+        RgbImage image;
+        try
+        {
+            image = ImageDecoder.Decode(samples.Bytes(sample, 0), _options.Value.ImagePixelsMax);
+        }
+        catch (ImageFormatException refusal)
+        {
+            return PredictionProblems.Invalid(plan, samples.PathOf(sample), "cannot be read as an image", refusal.Message);
+        }
+        var shape = call.Session.Inputs[0].Shape;
+        if ((shape[1] >= 0 && shape[1] != image.Height) || (shape[2] >= 0 && shape[2] != image.Width))
+        {
+            return PredictionProblems.Invalid(
+                plan, samples.PathOf(sample), $"is {image.Width} x {image.Height} pixels", $"The model takes images of {shape[2]} x {shape[1]} pixels.");
+        }
+        image.Pixels.AsSpan().CopyTo(call.Allocate(0, 1, image.Height, image.Width, 3).Span<byte>());
+        return null;
+    }
+
+    private Problem? FillSound(OnnxCall call, SamplePlan plan, SampleBatch samples, int sample)
+    {
+        try
+        {
+            var clip = WavFile.Decode(samples.Bytes(sample, 0), _options.Value.SoundSecondsMax);
+            var heard = Resampler.Resample(clip.Samples, clip.Rate, plan.Route.Signature.SampleRate!.Value);
+            heard.CopyTo(call.Allocate(0, 1, heard.Length).Span<float>());
+            return null;
+        }
+        catch (AudioFormatException refusal)
+        {
+            return PredictionProblems.Invalid(plan, samples.PathOf(sample), "cannot be read as a sound", refusal.Message);
+        }
     }
 
     private static void FillAll(OnnxCall call, OutputPlan where, SampleBatch samples, int first, int count)

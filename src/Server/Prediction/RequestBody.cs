@@ -25,15 +25,16 @@ internal static class RequestBody
             return await ReadJsonAsync(context.Request.BodyReader, plan, options, ignoreUnknown, work, cancellationToken);
         if (Is(name, "text/csv"))
         {
-            if (plan.ListName == "images") return PredictionProblems.WrongList(plan, "rows");
+            if (plan.TakesFiles) return PredictionProblems.WrongList(plan, "rows");
             work.IsCsv = true;
             return await ReadCsvAsync(context.Request.Body, media.CharSet, plan, options, ignoreUnknown, work, cancellationToken);
         }
         if (Is(name, "multipart/form-data")) return await ReadFormAsync(context.Request, media, plan, options, ignoreUnknown, work, cancellationToken);
-        if (name.StartsWith("image/", StringComparison.OrdinalIgnoreCase))
+        var list = name.StartsWith("image/", StringComparison.OrdinalIgnoreCase) ? "images" : name.StartsWith("audio/", StringComparison.OrdinalIgnoreCase) ? "sounds" : null;
+        if (list is not null)
         {
-            if (plan.ListName != "images") return PredictionProblems.WrongList(plan, "images");
-            work.Samples.Begin(1, "images");
+            if (plan.ListName != list) return PredictionProblems.WrongList(plan, list);
+            work.Samples.Begin(1, list);
             return await AddFileAsync(context.Request.Body, plan, work.Samples, cancellationToken);
         }
         return PredictionProblems.UnknownContentType(plan, type);
@@ -113,7 +114,7 @@ internal static class RequestBody
 
         var samples = work.Samples;
         samples.Begin(1, "");
-        if (plan.ListName != "rows") samples.Begin(1, plan.ListName == "images" ? "files" : "text");
+        if (plan.ListName != "rows") samples.Begin(1, plan.TakesFiles ? "files" : "text");
         var files = 0;
         try
         {
@@ -131,7 +132,7 @@ internal static class RequestBody
                 }
                 switch (plan.ListName)
                 {
-                    case "images" when part.IsFile:
+                    case "images" or "sounds" when part.IsFile:
                     case "texts" when !part.IsFile && part.Name is "text" or "texts":
                         if (SampleLimits.Check(plan, options, samples) is { } tooMany) return tooMany;
                         if (await AddFileAsync(section.Body, plan, samples, cancellationToken) is { } problem) return problem;
@@ -147,6 +148,7 @@ internal static class RequestBody
                         return PredictionProblems.Invalid(plan, part.Name, "is not a part that this model reads", plan.ListName switch
                         {
                             "images" => "Attach image files, such as with curl -F file=@photo.jpg.",
+                            "sounds" => "Attach wav files, such as with curl -F file=@sound.wav.",
                             "rows" => "Attach a csv file, such as with curl -F file=@rows.csv.",
                             _ => "Send fields called text, such as with curl -F 'text=Where is my card?'.",
                         });
@@ -172,8 +174,8 @@ internal static class RequestBody
             if (read == 0) break;
             length += read;
         }
-        if (length == 0 && plan.ListName == "images")
-            return PredictionProblems.Invalid(plan, samples.PathOf(samples.Count - 1), "is empty", "Expected a JPEG or PNG file.");
+        if (length == 0 && plan.TakesFiles)
+            return PredictionProblems.Invalid(plan, samples.PathOf(samples.Count - 1), "is empty", $"Expected a {plan.FileKind}.");
         if (plan.ListName == "texts" && !System.Text.Unicode.Utf8.IsValid(samples.Reserve(length).Span))
             return PredictionProblems.Invalid(plan, samples.PathOf(samples.Count - 1), "is not valid Unicode text", "Send UTF-8.");
         samples.SetBytes(0, length);
@@ -198,7 +200,7 @@ internal static class RequestBody
         {
             if (!ContentDispositionHeaderValue.TryParse(section.ContentDisposition, out var disposition)) return new FormPart("", false);
             var isFile = !string.IsNullOrEmpty(disposition.FileName) || !string.IsNullOrEmpty(disposition.FileNameStar)
-                || (section.ContentType is { } type && type.StartsWith("image/", StringComparison.OrdinalIgnoreCase));
+                || (section.ContentType is { } type && (type.StartsWith("image/", StringComparison.OrdinalIgnoreCase) || type.StartsWith("audio/", StringComparison.OrdinalIgnoreCase)));
             return new FormPart(JsonText.Shorten((disposition.Name ?? "").Trim('"')), isFile);
         }
     }

@@ -52,6 +52,7 @@ internal sealed class SamplePlan
             DatasetTypes.Tabular => "rows",
             DatasetTypes.Text => "texts",
             DatasetTypes.Image => "images",
+            DatasetTypes.Audio => "sounds",
             _ => "",
         };
         CanRead = route.Signature.Steps is null && ListName switch
@@ -59,13 +60,14 @@ internal sealed class SamplePlan
             "rows" => route.Signature.Inputs.All(input => input.Datatype is "FP32" or "BYTES"),
             "texts" => route.Signature.Inputs is [{ Datatype: "BYTES" }],
             "images" => route.Signature.Inputs is [{ Datatype: "UINT8", Shape.Count: 4 }],
+            "sounds" => route.Signature is { SampleRate: > 0, Inputs: [{ Datatype: "FP32", Shape.Count: 2 }] },
             _ => false,
         };
     }
 
     public Route Route { get; }
 
-    /// <summary>Columns of a row; for texts and images the only input.</summary>
+    /// <summary>Columns of a row; for texts, images and sounds the only input.</summary>
     public IReadOnlyList<SampleColumn> Columns { get; }
 
     /// <summary>Columns that matter and that training rows nearly always have, the most important first.</summary>
@@ -79,8 +81,17 @@ internal sealed class SamplePlan
 
     public IReadOnlyList<JsonEncodedText> Labels { get; }
 
-    /// <summary>The list of a request that this model reads: <c>rows</c>, <c>texts</c> or <c>images</c>.</summary>
+    /// <summary>The list of a request that this model reads: <c>rows</c>, <c>texts</c>, <c>images</c> or <c>sounds</c>.</summary>
     public string ListName { get; }
+
+    /// <summary>Its samples are files.</summary>
+    public bool TakesFiles => FileKind is not null;
+
+    /// <summary>What the files are, for messages; null when samples are none.</summary>
+    public string? FileKind => ListName switch { "images" => "JPEG or PNG file", "sounds" => "wav file", _ => null };
+
+    /// <summary>A file of that kind, as an example.</summary>
+    public string FileExample => ListName == "sounds" ? "sound.wav" : "photo.jpg";
 
     /// <summary>False for models whose inputs only the Open Inference Protocol can fill.</summary>
     public bool CanRead { get; }
@@ -115,7 +126,7 @@ internal sealed class SamplePlan
         {
             "rows" => new JsonArray(ExampleRow()),
             "texts" => new JsonArray(JsonValue.Create(Columns[0].Example ?? "Where is my order?")),
-            _ => new JsonArray(JsonValue.Create("<base64 of a JPEG or PNG file>")),
+            _ => new JsonArray(JsonValue.Create($"<base64 of a {FileKind}>")),
         },
     };
 

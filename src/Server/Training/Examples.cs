@@ -1,4 +1,5 @@
 using Atoll.Datasets;
+using Atoll.Platform.Audio;
 using Atoll.Platform.Imaging;
 
 namespace Atoll.Training;
@@ -43,6 +44,23 @@ internal sealed record ImageExamples(int Count, Func<int, RgbImage> Decode, IRea
     public int ValidationCount { get; init; }
 
     public ImageExamples WithValidation(ImageExamples validation) => new(
+        Count + validation.Count, i => i < Count ? Decode(i) : validation.Decode(i - Count), [.. Labels, .. validation.Labels], LabelNames)
+    {
+        ValidationCount = ValidationSplit.Usable(validation.Count),
+    };
+}
+
+/// <summary>Sounds to learn from.</summary>
+/// <param name="Count">Number of sounds.</param>
+/// <param name="Decode">Gives the samples of a sound at its own rate; called in any order.</param>
+/// <param name="Labels">Per sound the position in <paramref name="LabelNames"/>.</param>
+/// <param name="LabelNames">Every label, in the order of the model's outputs.</param>
+internal sealed record SoundExamples(int Count, Func<int, AudioClip> Decode, IReadOnlyList<int[]> Labels, IReadOnlyList<string> LabelNames)
+{
+    /// <summary>So many of the last sounds were set aside by the customer to choose by; 0 lets the trainer set aside its own.</summary>
+    public int ValidationCount { get; init; }
+
+    public SoundExamples WithValidation(SoundExamples validation) => new(
         Count + validation.Count, i => i < Count ? Decode(i) : validation.Decode(i - Count), [.. Labels, .. validation.Labels], LabelNames)
     {
         ValidationCount = ValidationSplit.Usable(validation.Count),

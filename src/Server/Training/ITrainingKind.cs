@@ -1,6 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Serving.Onnx;
+using Atoll.Training.Audio;
 using Atoll.Training.Entities;
 using Atoll.Training.Images;
 using Atoll.Training.Tabular;
@@ -39,7 +40,7 @@ internal sealed record TrainedSamples(TrainedModel Model, Func<OnnxSession, Mode
 /// <summary>Every kind of training.</summary>
 internal static class TrainingKinds
 {
-    public static IReadOnlyList<ITrainingKind> All { get; } = [new TabularTraining(), new TextTraining(), new ImageTraining(), new EntityTraining()];
+    public static IReadOnlyList<ITrainingKind> All { get; } = [new TabularTraining(), new TextTraining(), new ImageTraining(), new EntityTraining(), new SoundTraining()];
 
     public static ITrainingKind Of(string datasetType) => All.Single(kind => kind.DatasetType == datasetType);
 }

@@ -10,7 +10,8 @@ namespace Atoll.Training;
 /// where the trainer knows them, <c>lower</c> and <c>upper</c> FP32 [N], a 90 % interval. Entity extraction: <c>label</c> BYTES,
 /// <c>start</c> and <c>end</c> INT64 in code points, <c>probability</c> FP32, all [N, the most entities of a text]; "", -1 and 0 where a text has fewer.
 /// Inputs by sample type. Tabular: one input per column, [N, 1], FP32 with NaN for missing or BYTES with "" for missing,
-/// named as the column. Text: <c>text</c> BYTES [N]. Image: <c>image</c> UINT8 [N, height, width, 3], RGB, any size.
+/// named as the column. Text: <c>text</c> BYTES [N]. Image: <c>image</c> UINT8 [N, height, width, 3], RGB, any size. Audio: <c>audio</c> FP32 [N, samples],
+/// one channel from -1 to 1 at the rate of the signature, any length.
 /// </remarks>
 internal sealed record TrainedModel
 {

@@ -223,6 +223,49 @@ public sealed class JourneyTests(TestServer server) : IClassFixture<TestServer>,
     }
 
     [Fact]
+    public async Task Sounds_become_a_model_in_production_that_tells_them_apart()
+    {
+        string Sample(string split) => Golden.InRepository($"samples/tones/{split}.zip");
+        await RunAsync("datasets", "create", "tones", "--train", Sample("train"), "--test", Sample("test"));
+        Assert.Contains("tones version 1: 60 samples.", _terminal.Out);
+        await RunAsync("datasets", "show", "tones");
+        Assert.Matches("type +audio", _terminal.Out);
+        Assert.Contains("train 42, test 18", _terminal.Out);
+        await RunAsync("datasets", "samples", "tones", "--label", "rise", "--limit", "1");
+        Assert.Contains("8000 Hz, mono", _terminal.Out);
+        var wav = Path.Combine(_terminal.Folder, "one.wav");
+        var samples = JsonSerializer.Deserialize(await JsonAsync("datasets", "samples", "tones", "--label", "rise", "--split", "test", "--limit", "1"), AtollJson.Default.PageSampleResponse)!;
+        await RunAsync("datasets", "sample", "tones", $"{samples.Items[0].Id}", "--to", wav);
+        Assert.Equal("RIFF"u8.ToArray(), (await File.ReadAllBytesAsync(wav))[..4]);
+
+        await RunAsync("train", "tones", "--set", "epochs=25", "--follow");
+        Assert.Contains("succeeded", _terminal.Out);
+        await RunAsync("models", "report", "tones");
+        Assert.Contains("accuracy", _terminal.Out);
+        await RunAsync("promote", "tones", "--gate", "accuracy>=0.8");
+        Assert.Contains("tones version 1 is now in production", _terminal.Out);
+
+        await RunAsync("predict", "tones", "--file", wav);
+        Assert.Matches("one.wav.*rise", _terminal.Out);
+        var answer = JsonSerializer.Deserialize(await JsonAsync("predict", "tones", "--file", wav), AtollJson.Default.PredictResponse)!;
+        Assert.Equal("rise", answer.Predictions[0].Label);
+
+        // Over the Open Inference Protocol the samples are the client's to decode.
+        using var client = new HttpClient { BaseAddress = new Uri(server.Server.Address), DefaultRequestHeaders = { Authorization = new("Bearer", _key) } };
+        var heard = Atoll.Platform.Audio.WavFile.Decode(await File.ReadAllBytesAsync(wav)).Samples;
+        using var infer = await client.PostAsync("/v2/models/tones/infer", new StringContent(
+            JsonSerializer.Serialize(new { inputs = new[] { new { name = "audio", datatype = "FP32", shape = new[] { 1, heard.Length }, data = heard } } }), Encoding.UTF8, "application/json"));
+        Assert.Contains("[\"rise\"]", await infer.Content.ReadAsStringAsync());
+
+        // The file that a customer takes along is whole: what it hears, and at which rate.
+        var file = Path.Combine(_terminal.Folder, "tones.onnx");
+        await RunAsync("models", "download", "tones", "1", "--to", file);
+        await RunAsync("models", "import", "moved", file);
+        Assert.Equal(
+            (await JsonAsync("predict", "tones", "--file", wav)).Split("predictions")[1], (await JsonAsync("predict", "moved", "--file", wav)).Split("predictions")[1]);
+    }
+
+    [Fact]
     public async Task Mistakes_are_told_in_the_options_of_the_command()
     {
         await RunAsync("datasets", "create", "plain", WriteLeads(40));

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Atoll.Serving.Onnx;
+using Atoll.Tests.Platform.Audio;
 using Atoll.Tests.Platform.Imaging;
 using Xunit;
 
@@ -77,6 +78,20 @@ public sealed class BadRequestTests(PredictionServer server) : IClassFixture<Pre
         { "colours", Json, "{\"images\":[\"\",\"\",\"\",\"\",\"\"]}", 400, "invalid-field", "images[0]", "empty" },
         { "colours", "image/png", "nothing", 400, "invalid-field", "images[0]", "cannot be read" },
 
+        // Sounds.
+        { "sounds", Json, "{\"images\":[\"aGVsbG8=\"]}", 400, "invalid-field", "images", "reads sounds, not images|base64 of a wav file" },
+        { "sounds", Json, "{\"sound\":[\"aGVsbG8=\"]}", 400, "invalid-field", "sound", "Did you mean 'sounds'?" },
+        { "sounds", Csv, "a,b\n1,2\n", 400, "invalid-field", "rows", "reads sounds, not rows" },
+        { "sounds", "image/png", "x", 400, "invalid-field", "images", "reads sounds, not images" },
+        { "colours", "audio/wav", "x", 400, "invalid-field", "sounds", "reads images, not sounds" },
+        { "sounds", Json, "{\"sounds\":[\"not base64!\"]}", 400, "invalid-field", "sounds[0]", "not base64|base64 -w0 sound.wav" },
+        { "sounds", Json, "{\"sounds\":[7]}", 400, "invalid-field", "sounds[0]", "is the number 7|wav file" },
+        { "sounds", Json, "{\"sounds\":[\"aGVsbG8gd29ybGQ=\"]}", 400, "invalid-field", "sounds[0]", "cannot be read as a sound|not a wav file" },
+        { "sounds", "audio/mpeg", "ID3 and so on", 400, "invalid-field", "sounds[0]", "MP3|ffmpeg" },
+        { "sounds", "audio/wav", "", 400, "invalid-field", "sounds[0]", "empty" },
+        { "sounds", "text/plain", "x", 415, "invalid-body", null, "audio/wav" },
+        { "sounds", "multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=\"sound\"\r\n\r\nx\r\n--B--\r\n", 400, "invalid-field", "sound", "file=@sound.wav" },
+
         // Csv.
         { "churn", Csv, "", 400, "invalid-field", "csv", "no samples" },
         { "churn", Csv, "age,city\n", 400, "invalid-field", "csv", "no samples" },
@@ -123,7 +138,7 @@ public sealed class BadRequestTests(PredictionServer server) : IClassFixture<Pre
             Assert.Equal("Paris", (string)problem["example"]!["rows"]![0]!["city"]!);
 
         // The server is as it was: the example that it gave is answered.
-        if (problem["example"]?.AsObject() is { } example && endpoint != "colours") await server.PredictAsync(endpoint, example.ToJsonString());
+        if (problem["example"]?.AsObject() is { } example && endpoint is not ("colours" or "sounds")) await server.PredictAsync(endpoint, example.ToJsonString());
     }
 
     [Fact]
@@ -138,6 +153,14 @@ public sealed class BadRequestTests(PredictionServer server) : IClassFixture<Pre
         var images = $$"""{"images":[{{string.Join(',', Enumerable.Repeat($"\"{png}\"", 5))}}]}""";
         problem = await RefuseAsync("colours", "", Json, Encoding.UTF8.GetBytes(images), 413);
         Assert.Contains("more than 4 entries", (string)problem["detail"]!);
+
+        var wav = TestWav.Tone(440);
+        var sounds = $$"""{"sounds":[{{string.Join(',', Enumerable.Repeat($"\"{Convert.ToBase64String(wav)}\"", 5))}}]}""";
+        problem = await RefuseAsync("sounds", "", Json, Encoding.UTF8.GetBytes(sounds), 413);
+        Assert.Contains("Prediction:SoundsMax", (string)problem["detail"]!);
+
+        problem = await RefuseAsync("sounds", "", "audio/wav", TestWav.Tone(440, seconds: 3.5), 400);
+        Assert.Contains("lasts 3.5 seconds, at most 3", (string)problem["detail"]!);
 
         problem = await RefuseAsync("churn", "", Csv, Encoding.UTF8.GetBytes("age\n" + string.Concat(Enumerable.Repeat("1\n", 101))), 413);
         Assert.Contains("more than 100 entries", (string)problem["detail"]!);

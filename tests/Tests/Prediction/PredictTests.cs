@@ -5,6 +5,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Atoll.Contracts;
+using Atoll.Tests.Platform.Audio;
 using Atoll.Tests.Platform.Imaging;
 using Xunit;
 
@@ -190,6 +191,27 @@ public sealed class PredictTests(PredictionServer server) : IClassFixture<Predic
         Assert.Equal("blue", (string)alone["predictions"]![0]!["label"]!);
 
         static ByteArrayContent Png(byte[] bytes) => new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("image/png") } };
+    }
+
+    [Fact]
+    public async Task Sounds_of_different_rates_widths_and_channels_are_answered_together()
+    {
+        float[] loud = [.. Enumerable.Repeat(0.75f, 4_410)], quiet = [.. Enumerable.Repeat(-0.125f, 800)];
+        var (stereo, small) = (TestWav.Of(44_100, 2, 24, TestWav.Extensible, loud), TestWav.Of(8_000, 1, 8, TestWav.Pcm, quiet));
+        string[] sounds = [Convert.ToBase64String(stereo), $"data:audio/wav;base64,{Convert.ToBase64String(small)}"];
+        var answer = await server.PredictAsync("sounds", JsonSerializer.Serialize(new { sounds }));
+        Assert.Equal(["loud", "quiet"], answer["predictions"]!.AsArray().Select(one => (string)one!["label"]!));
+        Assert.Equal(0.75, (double)answer["predictions"]![0]!["labels"]![0]!["probability"]!, 2);
+        Assert.Equal(0.875, (double)answer["predictions"]![1]!["labels"]![0]!["probability"]!, 3);
+
+        using var form = new MultipartFormDataContent { { Wav(stereo), "file", "a.wav" }, { new ByteArrayContent(small), "another", "b.wav" }, { new StringContent("1"), "top" } };
+        answer = await server.PredictAsync("sounds", form);
+        Assert.Equal(["loud", "quiet"], answer["predictions"]!.AsArray().Select(one => (string)one!["label"]!));
+        Assert.Single(answer["predictions"]![0]!["labels"]!.AsArray());
+
+        Assert.Equal("quiet", (string)(await server.PredictAsync("sounds", Wav(small)))["predictions"]![0]!["label"]!);
+
+        static ByteArrayContent Wav(byte[] bytes) => new(bytes) { Headers = { ContentType = new MediaTypeHeaderValue("audio/wav") } };
     }
 
     [Fact]

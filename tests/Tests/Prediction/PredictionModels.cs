@@ -152,6 +152,26 @@ internal static class PredictionModels
         });
     }
 
+    /// <summary>Loud or quiet, by how far the samples are from zero in the mean; reads 8,000 samples a second.</summary>
+    public static (byte[] Onnx, ModelSignature Signature) Sound()
+    {
+        var graph = new OnnxGraphBuilder("sound");
+        var samples = graph.Input("audio", TensorElementType.Float, "N", "samples");
+        var level = graph.Node("ReduceMean", [graph.Node("Abs", [samples]), graph.Constant("time", [1L])]);
+        var both = graph.Node("Concat", [level, graph.Node("Sub", [graph.Scalar("one", 1f), level])], OnnxGraphBuilder.Attribute("axis", 1L));
+        graph.Output("label", Name(graph, graph.Node("ArgMax", [both], OnnxGraphBuilder.Attribute("axis", 1L), OnnxGraphBuilder.Attribute("keepdims", 0L)), ["loud", "quiet"]), TensorElementType.String, "N");
+        graph.Output("probabilities", both, TensorElementType.Float, "N", 2);
+        return (graph.ToBytes(), new ModelSignature
+        {
+            Task = TaskKinds.Classification,
+            SampleType = DatasetTypes.Audio,
+            SampleRate = 8_000,
+            Inputs = [Spec("audio", "FP32", -1, -1)],
+            Outputs = [Spec("label", "BYTES", -1), Spec("probabilities", "FP32", -1, 2)],
+            Labels = ["loud", "quiet"],
+        });
+    }
+
     /// <summary>Gives back one tensor of each type, for the protocol's tests.</summary>
     public static (byte[] Onnx, ModelSignature Signature) Echo(params (string Name, TensorElementType Type, string Datatype)[] tensors)
     {

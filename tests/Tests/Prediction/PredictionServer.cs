@@ -18,7 +18,7 @@ namespace Atoll.Tests.Prediction;
 /// <summary>A server with one model of each kind, registered the way that a training does.</summary>
 public sealed class PredictionServer : IAsyncLifetime
 {
-    private readonly TestServer _server = new() { Settings = ["--Prediction:SamplesMax=100", "--Prediction:ImagesMax=4", "--Atoll:RequestBytesMax=2000000"] };
+    private readonly TestServer _server = new() { Settings = ["--Prediction:SamplesMax=100", "--Prediction:ImagesMax=4", "--Prediction:SoundsMax=4", "--Prediction:SoundSecondsMax=3", "--Atoll:RequestBytesMax=2000000"] };
 
     internal TestServer Server => _server;
 
@@ -38,6 +38,7 @@ public sealed class PredictionServer : IAsyncLifetime
         await RegisterAsync("intents", PredictionModels.Text());
         await RegisterAsync("topics", PredictionModels.Text(multiLabel: true));
         await RegisterAsync("colours", PredictionModels.Image());
+        await RegisterAsync("sounds", PredictionModels.Sound());
     }
 
     public async ValueTask DisposeAsync()

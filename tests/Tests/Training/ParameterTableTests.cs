@@ -15,7 +15,8 @@ public sealed class ParameterTableTests
 
             Given with a run: `atoll train leads --set folds=3`, or as `parameters` of `POST /api/v1/runs`. Every one may be left out; `auto` is
             the same as leaving it out. `atoll train --parameters` prints these tables. What the trainers do with them is told in
-            [tabular-training.md](tabular-training.md), [image-training.md](image-training.md) and [entity-training.md](entity-training.md).
+            [tabular-training.md](tabular-training.md), [image-training.md](image-training.md), [entity-training.md](entity-training.md) and
+            [audio-training.md](audio-training.md).
 
             This page is made from the tables that the trainers read, by a test; change those.
 

@@ -255,10 +255,10 @@ internal sealed class QuickstartTour(Terminal terminal, string samples, Quicksta
 
     private async Task<string?> PredictImagesAsync(AtollClient client, Tried model, IReadOnlyList<SampleResponse> unseen, CancellationToken cancellationToken)
     {
-        var images = new List<ImageFile>();
+        var images = new List<SampleFile>();
         foreach (var sample in unseen)
-            images.Add(new ImageFile($"{sample.Labels[0].ToLowerInvariant()}-{sample.Id}.{sample.Image!.Format}", await client.DownloadSampleAsync(model.Set.Name, "latest", sample.Id, cancellationToken)));
-        var answer = await client.PredictImagesAsync(model.Set.Name, images, cancellationToken: cancellationToken);
+            images.Add(new SampleFile($"{sample.Labels[0].ToLowerInvariant()}-{sample.Id}.{sample.Image!.Format}", await client.DownloadSampleAsync(model.Set.Name, "latest", sample.Id, cancellationToken)));
+        var answer = await client.PredictFilesAsync(model.Set.Name, images, cancellationToken: cancellationToken);
 
         var pictures = images.Select(image => Pictures.Draw(ImageDecoder.Decode(image.Bytes.Span))).ToList();
         for (var row = 0; row < Pictures.Rows; row++) Line($"[dim]{string.Join(' ', pictures.Select(picture => picture[row])).TrimEnd().EscapeMarkup()}[/]");

@@ -1,5 +1,6 @@
 using System.Text;
 using Atoll.Contracts;
+using Atoll.Platform.Audio;
 using Atoll.Platform.Imaging;
 using Atoll.Training;
 
@@ -86,6 +87,14 @@ internal sealed class ExampleReader(SamplePackReader pack, DatasetManifest manif
         var positions = Select(split, imagesMax, seed);
         var labels = positions.Select(position => pack.Labels(pack.Record(position))).ToList();
         return new ImageExamples(positions.Count, i => ImageDecoder.Decode(pack.Payload(pack.Record(positions[i])), long.MaxValue), labels, manifest.Labels);
+    }
+
+    /// <summary>The sounds of a split with their labels; each is read and decoded when it is asked for, while this reader's pack is open.</summary>
+    public SoundExamples ReadSounds(Split split, int soundsMax = int.MaxValue, int seed = 1)
+    {
+        var positions = Select(split, soundsMax, seed);
+        var labels = positions.Select(position => pack.Labels(pack.Record(position))).ToList();
+        return new SoundExamples(positions.Count, i => WavFile.Decode(pack.Payload(pack.Record(positions[i])), double.MaxValue), labels, manifest.Labels);
     }
 
     private List<long> Select(Split split, int max, int seed)

@@ -43,7 +43,11 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
 
     public Dictionary<string, long> ImageFormats { get; } = [];
 
-    /// <summary>Every sample must have a label that others share; true for texts and images, for tables only where the label is a class.</summary>
+    public NumberSketch AudioSeconds { get; } = new();
+
+    public Dictionary<string, long> AudioRates { get; } = [];
+
+    /// <summary>Every sample must have a label that others share; true for texts, images and sounds, for tables only where the label is a class.</summary>
     public bool LabelsAreClasses { get; set; } = true;
 
     /// <summary>A sample may have several labels.</summary>
@@ -245,9 +249,14 @@ internal sealed class SampleSink(SamplePackWriter pack, IReadOnlyList<SourceFile
         TextLengths = TextLengths.ToStatistics(),
         ImageWidths = ImageWidths.ToStatistics(),
         ImageHeights = ImageHeights.ToStatistics(),
-        ImageFormats = [.. ImageFormats.OrderByDescending(pair => pair.Value).Select(pair => new ValueCount(pair.Key, pair.Value))],
+        ImageFormats = Counted(ImageFormats),
+        AudioSeconds = AudioSeconds.ToStatistics(),
+        AudioRates = Counted(AudioRates),
         Duplicates = Duplicates,
     };
+
+    private static List<ValueCount> Counted(Dictionary<string, long> counts) =>
+        [.. counts.OrderByDescending(pair => pair.Value).Select(pair => new ValueCount(pair.Key, pair.Value))];
 
     private void NoteDuplicate(ulong hash, ReadOnlySpan<int> labels, Place place, Split split)
     {

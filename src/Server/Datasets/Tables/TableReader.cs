@@ -77,6 +77,8 @@ internal abstract class TableReader : IDisposable
         if (head.StartsWith("%PDF-"u8)) return "This is a PDF file. Export the table as csv.";
         if (head.StartsWith((ReadOnlySpan<byte>)[0x89, 0x50, 0x4E, 0x47]) || head.StartsWith((ReadOnlySpan<byte>)[0xFF, 0xD8, 0xFF])) return "This is an image. Create a dataset of type 'image' from a zip with one folder per label.";
 
+        if (head.StartsWith("RIFF"u8) && head.Length > 12 && head[8..].StartsWith("WAVE"u8)) return "This is a sound. Create a dataset of type 'audio' from a zip with one folder per label.";
+
         var text = head.TrimStart(" \t\r\n"u8);
         if (text.StartsWith("[{"u8) || text.StartsWith("[\n"u8) || text.StartsWith("[\r\n"u8) || text.StartsWith("[ {"u8)) return "This is one JSON array. Write one JSON object per line, without brackets and commas around them.";
         if (text.StartsWith("<!DOCTYPE"u8) || text.StartsWith("<!doctype"u8) || text.StartsWith("<html"u8) || text.StartsWith("<?xml"u8)) return "This is a web page or an XML file, not a table. Check the address that it was loaded from.";

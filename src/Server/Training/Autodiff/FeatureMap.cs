@@ -97,6 +97,14 @@ internal sealed record FeatureMap
         ? Tape.Emit("GlobalAveragePool", [_values], [_values.Shape[0], Channels, 1, 1]).Reshape(_values.Shape[0], Channels)
         : _values.GlobalAveragePool();
 
+    /// <summary>The mean over the width of each row of every channel, [N, H*C].</summary>
+    public Tensor MeanOfRows()
+    {
+        var batch = _values.Shape[0];
+        if (!_isPlanar) return _values.Reshape(batch, Height, Width, Channels).Mean(2).Reshape(batch, Height * Channels);
+        return _values.Mean(3).Reshape(batch, Channels, Height).Transpose(0, 2, 1).Reshape(batch, Height * Channels);
+    }
+
     private FeatureMap Pool(string operation, int size, Func<Tensor, Tensor> whenTraining)
     {
         var (height, width) = (Height / size, Width / size);

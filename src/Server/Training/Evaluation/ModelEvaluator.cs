@@ -1,4 +1,5 @@
 using Atoll.Contracts;
+using Atoll.Platform.Audio;
 using Atoll.Serving.Onnx;
 
 namespace Atoll.Training.Evaluation;
@@ -74,6 +75,22 @@ internal static class ModelEvaluator
             predictions.Run([input], [.. group.Select(member => member.Index)]);
             return (long)group.Count * size.Width * size.Height;
         }
+    }
+
+    /// <summary>Predicts every sound and compares with its label, one after the other because they differ in length.</summary>
+    public static EvaluationReport Evaluate(
+        OnnxSession session, ModelSignature signature, SoundExamples examples, CancellationToken cancellationToken)
+    {
+        var predictions = new LabelPredictions(session, signature, examples.LabelNames, examples.Labels);
+        for (var i = 0; i < examples.Count; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var clip = examples.Decode(i);
+            var samples = Resampler.Resample(clip.Samples, clip.Rate, signature.SampleRate!.Value);
+            using var input = OnnxTensor.Create<float>(samples, 1, samples.Length);
+            predictions.Run([input], [i]);
+        }
+        return predictions.ToReport();
     }
 
     /// <summary>Predicts every row and compares with the target column.</summary>

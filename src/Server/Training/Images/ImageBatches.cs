@@ -1,10 +1,11 @@
 using Atoll.Serving.Onnx;
 using Atoll.Training.Autodiff;
+using Atoll.Training.Networks;
 
 namespace Atoll.Training.Images;
 
 /// <summary>Hands out the training images in batches, in another order each epoch, and fills the shards with them.</summary>
-internal sealed class ImageBatches
+internal sealed class ImageBatches : ITrainingBatches
 {
     private const float Smoothing = 0.1f;
 
@@ -54,10 +55,9 @@ internal sealed class ImageBatches
     public void BeginEpoch(int epoch)
     {
         _epoch = epoch;
-        new SplitMix64(Mix(_seed, epoch, -1)).Shuffle<int>(_order);
+        RandomStreams.Of(_seed, epoch, -1).Shuffle<int>(_order);
     }
 
-    /// <summary>Fills a shard's inputs for a step of the epoch. Safe for several shards at once.</summary>
     public void Fill(NetworkTraining training, int shard, int step)
     {
         var pixels = training.Input(shard, "images").Span<byte>();
@@ -75,7 +75,7 @@ internal sealed class ImageBatches
             weights[row] = position < first + count ? 1f / count : 0;
             _augmentation.Vary(
                 _images.Prepared.Pixels[image], pixels.Slice(row * size, size), Array.TrueForAll(_images.Labels[image], label => _mayMirror[label]),
-                new SplitMix64(Mix(_seed, _epoch, position)));
+                RandomStreams.Of(_seed, _epoch, position));
             FillTargets(targets.Slice(row * _images.LabelCount, _images.LabelCount), image);
         }
     }
@@ -84,13 +84,5 @@ internal sealed class ImageBatches
     {
         targets.Fill(_images.IsMultiLabel ? 0 : Smoothing / _images.LabelCount);
         foreach (var label in _images.Labels[image]) targets[label] += _images.IsMultiLabel ? 1 : 1 - Smoothing;
-    }
-
-    private static ulong Mix(ulong seed, int epoch, int position)
-    {
-        var random = new SplitMix64(seed);
-        random = new SplitMix64(random.Next() ^ (uint)epoch);
-        random = new SplitMix64(random.Next() ^ (uint)position);
-        return random.Next();
     }
 }

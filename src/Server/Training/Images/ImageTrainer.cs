@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Atoll.Contracts;
+using Atoll.Training.Networks;
 
 namespace Atoll.Training.Images;
 
@@ -47,13 +49,14 @@ internal static class ImageTrainer
         var network = new ConvolutionalNetwork(prepared.Preparation, images.LabelCount, means, deviations);
         var batch = parameters.Batch ?? ChooseBatch(train.Length, network);
         var shards = Math.Min(Shards, batch);
-        var fitting = new ImageFitting
+        var batches = new ImageBatches(images, train, new ImageAugmentation(prepared, parameters.Augment), mayMirror, batch, shards, settings.Seed);
+        var fitting = new NetworkFitting
         {
-            Network = network,
-            Images = images,
-            Batches = new ImageBatches(
-                images, train, new ImageAugmentation(prepared, parameters.Augment), mayMirror, batch, shards, settings.Seed),
-            Validation = validation,
+            Loss = tape => batches.Loss(tape, network),
+            Batches = batches,
+            Measure = validation.Length == 0 ? null : weights => ImageMeasurement.Take(network, weights, images, validation, Environment.ProcessorCount),
+            ScoreName = multiLabel ? MetricNames.MicroF1 : MetricNames.Accuracy,
+            Noun = "images",
             Epochs = parameters.Epochs ?? Math.Clamp((network.IsSmall ? ImagesSeenSmall : ImagesSeenLarge) / train.Length, EpochsLeast, EpochsMost),
             LearningRate = parameters.LearningRate,
             Shards = shards,

@@ -1,6 +1,7 @@
 using Atoll.Platform.Imaging;
 using Atoll.Training;
 using Atoll.Training.Images;
+using Atoll.Training.Networks;
 
 namespace Atoll.Tests.Training.Images;
 

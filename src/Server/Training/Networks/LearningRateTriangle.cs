@@ -1,4 +1,4 @@
-namespace Atoll.Training.Images;
+namespace Atoll.Training.Networks;
 
 /// <summary>A learning rate that climbs to a peak and falls to zero over a training.</summary>
 internal static class LearningRateTriangle

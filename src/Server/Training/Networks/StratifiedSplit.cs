@@ -1,4 +1,4 @@
-namespace Atoll.Training.Images;
+namespace Atoll.Training.Networks;
 
 /// <summary>Keeps a share of the samples aside, the same of every label.</summary>
 internal static class StratifiedSplit

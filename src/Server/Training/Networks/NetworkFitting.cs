@@ -1,12 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
-using Atoll.Contracts;
 using Atoll.Training.Autodiff;
 
-namespace Atoll.Training.Images;
+namespace Atoll.Training.Networks;
 
 /// <summary>Trains a network epoch by epoch, measures each and keeps the best.</summary>
-internal sealed class ImageFitting
+internal sealed class NetworkFitting
 {
     // Left of a time limit for measuring, choosing and writing the model.
     private const double LimitShare = 0.95;
@@ -17,14 +16,19 @@ internal sealed class ImageFitting
     // Fewer epochs without a better one say nothing.
     private const int PatienceLeast = 10;
 
-    public required ConvolutionalNetwork Network { get; init; }
+    /// <summary>Describes the network with its loss, for one shard of a batch.</summary>
+    public required Func<Tape, Tensor> Loss { get; init; }
 
-    public required LabelledImages Images { get; init; }
+    public required ITrainingBatches Batches { get; init; }
 
-    public required ImageBatches Batches { get; init; }
+    /// <summary>Measures what was learned so far on samples kept aside; null when there are none.</summary>
+    public required Func<NetworkWeights, LabelMeasurement>? Measure { get; init; }
 
-    /// <summary>The images to measure by.</summary>
-    public required int[] Validation { get; init; }
+    /// <summary>How the score of a measurement is called.</summary>
+    public required string ScoreName { get; init; }
+
+    /// <summary>What is learned from, for the log: <c>images</c>.</summary>
+    public required string Noun { get; init; }
 
     public required int Epochs { get; init; }
 
@@ -42,8 +46,8 @@ internal sealed class ImageFitting
     /// <param name="cancellationToken">Looked at before every step.</param>
     public FittedNetwork Run(Stopwatch clock, ITrainingReport report, CancellationToken cancellationToken)
     {
-        using var training = new NetworkTraining(tape => Batches.Loss(tape, Network), new AdamSettings(), Shards, Seed);
-        report.Log(string.Create(CultureInfo.InvariantCulture, $"{training.WeightCount} weights, {Batches.Batch} images a step, {Epochs} epochs."));
+        using var training = new NetworkTraining(Loss, new AdamSettings(), Shards, Seed);
+        report.Log(string.Create(CultureInfo.InvariantCulture, $"{training.WeightCount} weights, {Batches.Batch} {Noun} a step, {Epochs} epochs."));
 
         var begun = clock.Elapsed;
         var stepsTotal = (double)Epochs * Batches.StepsPerEpoch;
@@ -64,10 +68,10 @@ internal sealed class ImageFitting
             }
             if (!double.IsFinite(loss)) throw new TrainingRefusedException("The training diverged; choose a lower learning-rate.");
             report.Metric("train/loss", loss / epochSteps, epoch);
-            if (Validation.Length == 0) continue;
+            if (Measure is null) continue;
 
             var weights = training.Snapshot();
-            var measurement = ImageMeasurement.Take(Network, weights, Images, Validation, Environment.ProcessorCount);
+            var measurement = Measure(weights);
             report.Metric("validation/loss", measurement.Loss, epoch);
             report.Metric($"validation/{ScoreName}", measurement.Score, epoch);
             if (done < ChooseFrom) continue;
@@ -90,12 +94,10 @@ internal sealed class ImageFitting
             ? (clock.Elapsed - begun).TotalSeconds / Math.Max(0.001, limit.TotalSeconds * LimitShare - begun.TotalSeconds)
             : 0;
     }
-
-    public string ScoreName => Images.IsMultiLabel ? MetricNames.MicroF1 : MetricNames.Accuracy;
 }
 
 /// <summary>What came out of a training.</summary>
 /// <param name="Weights">Of the best epoch.</param>
 /// <param name="Measurement">Of the best epoch; null if there was nothing to measure by.</param>
 /// <param name="Epoch">The best epoch, from 1.</param>
-internal sealed record FittedNetwork(NetworkWeights Weights, ImageMeasurement? Measurement, int Epoch);
+internal sealed record FittedNetwork(NetworkWeights Weights, LabelMeasurement? Measurement, int Epoch);
