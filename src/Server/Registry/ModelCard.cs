@@ -61,6 +61,7 @@ internal static class ModelCard
             _ when signature.Task == TaskKinds.EntityExtraction => "",
             DatasetTypes.Text => " a text has",
             DatasetTypes.Image => " an image has",
+            DatasetTypes.Audio => " a sound has",
             _ => signature.Task == TaskKinds.Tensors ? $" from {Count(signature.Inputs.Count, "tensor")}" : " a sample has",
         };
         var origin = version.Lineage.Dataset is { } dataset

@@ -51,7 +51,7 @@ public sealed class AtollModelTests(TestServer server) : IClassFixture<TestServe
     [Fact]
     public void Signatures_of_every_kind_survive()
     {
-        foreach (var (onnx, signature) in (ReadOnlySpan<(byte[], ModelSignature)>)[PredictionModels.Churn(), PredictionModels.Price(), PredictionModels.Text(), PredictionModels.Text(multiLabel: true), PredictionModels.Image()])
+        foreach (var (onnx, signature) in (ReadOnlySpan<(byte[], ModelSignature)>)[PredictionModels.Churn(), PredictionModels.Price(), PredictionModels.Text(), PredictionModels.Text(multiLabel: true), PredictionModels.Image(), PredictionModels.Sound()])
             Assert.Equal(Json(signature), Json(Read(SignatureMetadata.Write(onnx, signature))));
     }
 
@@ -63,6 +63,7 @@ public sealed class AtollModelTests(TestServer server) : IClassFixture<TestServe
         [
             signature with { SampleType = DatasetTypes.Image },
             signature with { SampleType = "anything" },
+            signature with { SampleType = DatasetTypes.Audio, SampleRate = 8_000 },
             signature with { Task = TaskKinds.Regression },
             signature with { Task = TaskKinds.MultiLabelClassification },
             signature with { Labels = [.. signature.Labels!, "one more"] },
@@ -75,6 +76,11 @@ public sealed class AtollModelTests(TestServer server) : IClassFixture<TestServe
             signature with { Outputs = [.. signature.Outputs.Select(output => output with { Shape = [-1, 99] })] },
         ];
         foreach (var lie in lies) Assert.NotEqual(Json(lie), Json(Read(SignatureMetadata.Write(onnx, lie))));
+
+        // A decoder would bring sounds to any rate that a file asks for.
+        var (sound, heard) = PredictionModels.Sound();
+        foreach (var rate in (int?[])[null, 0, -8_000, 3_999, int.MaxValue])
+            Assert.NotEqual(DatasetTypes.Audio, Read(SignatureMetadata.Write(sound, heard with { SampleRate = rate })).SampleType);
     }
 
     private static ModelSignature Read(byte[] file)

@@ -204,7 +204,7 @@ public sealed class RunTests(TestServer server) : IClassFixture<TestServer>
     public async Task Trainers_tell_what_may_be_chosen_about_them()
     {
         var trainers = (await server.Platform.GetFromJsonAsync("/api/v1/trainers", AtollJson.Default.PageTrainerResponse))!.Items;
-        Assert.Equal([DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image, DatasetTypes.Entities], trainers.Select(trainer => trainer.SampleType));
+        Assert.Equal([DatasetTypes.Tabular, DatasetTypes.Text, DatasetTypes.Image, DatasetTypes.Entities, DatasetTypes.Audio], trainers.Select(trainer => trainer.SampleType));
         Assert.Contains(trainers[2].Parameters, parameter => parameter is { Name: "epochs", Expected: "a whole number from 1 to 10000" });
     }
 
