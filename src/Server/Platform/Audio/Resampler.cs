@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+
 namespace Atoll.Platform.Audio;
 
 /// <summary>Brings samples to another rate, by interpolation with a windowed sinc that lets pass only what both rates can carry.</summary>
@@ -15,6 +18,9 @@ internal static class Resampler
     // The middle of the slope, as a share of the lower rate's half: the slope ends where its images begin.
     private const double Cutoff = 0.92;
 
+    // A megabyte; pairs of odd rates do without.
+    private const int RowsMax = 1 << 18;
+
     private static readonly float[] Filter = MakeFilter();
 
     /// <summary>How many samples come out.</summary>
@@ -30,24 +36,42 @@ internal static class Resampler
         var scale = Cutoff * Math.Min(1, (double)to / from);
         var reach = Crossings / scale;
         var stride = scale * Steps;
+
+        // Between the usual rates few places between two samples come again and again: what the filter is there is worked out once.
+        var phases = to / (int)BigInteger.GreatestCommonDivisor(from, to);
+        var half = (int)Math.Ceiling(reach);
+        var width = 2 * half + 2;
+        var rows = phases <= result.Length / 4 && (long)phases * width <= RowsMax ? new float[phases * width] : [];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var at = Math.Abs(i % width - half - (double)((long)(i / width) * from % to) / to) * stride;
+            if (at < Crossings * Steps) rows[i] = (float)(scale * Read(at));
+        }
+
         for (var i = 0; i < result.Length; i++)
         {
             // Whole and fraction apart: a product of doubles would lose the fraction late in long sounds.
             var (whole, rest) = Math.DivRem((long)i * from, to);
+            if (rows.Length > 0 && whole >= half && whole + half + 1 < samples.Length)
+            {
+                result[i] = TensorPrimitives.Dot<float>(samples.AsSpan((int)whole - half, width), rows.AsSpan(i % phases * width, width));
+                continue;
+            }
             var place = (double)rest / to;
             var first = (int)Math.Max(0, whole + (long)Math.Ceiling(place - reach));
             var last = (int)Math.Min(samples.Length - 1, whole + (long)Math.Floor(place + reach));
             double sum = 0;
-            for (var j = first; j <= last; j++)
-            {
-                var at = Math.Abs(j - whole - place) * stride;
-                var step = (int)at;
-                var low = Filter[step];
-                sum += samples[j] * (low + (at - step) * (Filter[step + 1] - low));
-            }
+            for (var j = first; j <= last; j++) sum += samples[j] * Read(Math.Abs(j - whole - place) * stride);
             result[i] = (float)(sum * scale);
         }
         return result;
+    }
+
+    private static double Read(double at)
+    {
+        var step = (int)at;
+        var low = Filter[step];
+        return low + (at - step) * (Filter[step + 1] - low);
     }
 
     private static float[] MakeFilter()
