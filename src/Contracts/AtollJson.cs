@@ -33,6 +33,8 @@ namespace Atoll.Contracts;
 [JsonSerializable(typeof(EinsteinList<EinsteinExampleResponse>))]
 [JsonSerializable(typeof(EinsteinList<EinsteinLearningCurveResponse>))]
 [JsonSerializable(typeof(EinsteinList<EinsteinModelResponse>))]
+[JsonSerializable(typeof(EinsteinList<EinsteinLabel>))]
+[JsonSerializable(typeof(EinsteinList<EinsteinUsageResponse>))]
 [JsonSerializable(typeof(EinsteinMetricsResponse))]
 [JsonSerializable(typeof(EinsteinPredictionResponse))]
 [JsonSerializable(typeof(EinsteinTrainingResponse))]

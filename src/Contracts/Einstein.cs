@@ -237,6 +237,33 @@ public sealed record EinsteinLearningCurveResponse
     public string Object { get; init; } = "learningcurve";
 }
 
+/// <summary>Predictions of a calendar month.</summary>
+public sealed record EinsteinUsageResponse
+{
+    public required string Id { get; init; }
+
+    public required string OrganizationId { get; init; }
+
+    public required string StartsAt { get; init; }
+
+    public required string EndsAt { get; init; }
+
+    public required IReadOnlyList<EinsteinPlan> PlanData { get; init; }
+
+    public required string LicenseId { get; init; }
+
+    public string Object { get; init; } = "apiusage";
+
+    public required long PredictionsRemaining { get; init; }
+
+    public required long PredictionsUsed { get; init; }
+
+    public required long PredictionsMax { get; init; }
+}
+
+/// <summary>A plan, which clients expect to see; Atoll has limits of tenants instead.</summary>
+public sealed record EinsteinPlan(string Plan, int Amount, string Source);
+
 /// <summary>A label and how sure the model is of it.</summary>
 public sealed record EinsteinProbability(string Label, double Probability);
 

@@ -66,6 +66,7 @@ internal sealed partial class AtollServer : IAsyncDisposable
         builder.Services.AddModelImports(builder.Configuration);
         builder.Services.AddPrediction();
         builder.Services.AddMonitoring();
+        builder.Services.AddEinstein();
         var options = CheckSettings(builder, arguments);
         var folder = DataFolder.Open(options.Data);
         try

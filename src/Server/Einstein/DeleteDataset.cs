@@ -25,6 +25,7 @@ internal static class DeleteDataset
 
         var deletion = Record(db, "DATASET", known.Row.Number.ToString(CultureInfo.InvariantCulture), clock);
         known.Row.DeletedUtc = deletion.AtUtc;
+        db.EinsteinExamples().RemoveRange(await db.EinsteinExamples().Where(example => example.DatasetNumber == known.Row.Number).ToListAsync(cancellationToken));
         await Datasets.DeleteDataset.HandleAsync(known.Row.Dataset, db, logger, cancellationToken);
 
         // Where the platform had no dataset yet, it saved nothing.
@@ -56,7 +57,7 @@ internal static class DeleteDataset
         Type = deletion.Type,
         Status = "SUCCEEDED",
         Progress = 1,
-        OrganizationId = caller.TenantId,
+        OrganizationId = EinsteinText.OrganizationOf(caller.TenantId),
         DeletedObjectId = deletion.DeletedObjectId,
     };
 }

@@ -9,8 +9,9 @@ using Microsoft.EntityFrameworkCore;
 namespace Atoll.Einstein;
 
 /// <summary>A dataset with what the platform knows of it.</summary>
-/// <param name="Version">The newest version; null while the first upload is on its way, and when it failed.</param>
-internal sealed record KnownDataset(EinsteinDataset Row, Import? Import, DatasetVersion? Version, DatasetManifest? Manifest)
+/// <param name="Version">What was uploaded last; null while the first upload is on its way, and when it failed.</param>
+/// <param name="Added">Labels of single examples that were added since, with their numbers.</param>
+internal sealed record KnownDataset(EinsteinDataset Row, Import? Import, DatasetVersion? Version, DatasetManifest? Manifest, IReadOnlyDictionary<string, int> Added)
 {
     public bool IsBusy => Import is { IsEnded: false };
 
@@ -21,9 +22,12 @@ internal sealed record KnownDataset(EinsteinDataset Row, Import? Import, Dataset
             Id = EinsteinText.LabelId(Row.Number, i),
             DatasetId = Row.Number,
             Name = label,
-            NumExamples = Manifest!.Statistics.Labels.FirstOrDefault(count => count.Label == label)?.Count ?? 0,
+            NumExamples = UploadedOf(label) + Added.GetValueOrDefault(label),
         }),
     ];
+
+    /// <summary>Examples of a label that came in files.</summary>
+    public long UploadedOf(string label) => Manifest?.Statistics.Labels.FirstOrDefault(count => count.Label == label)?.Count ?? 0;
 
     public EinsteinDatasetResponse ToWire()
     {
@@ -35,7 +39,7 @@ internal sealed record KnownDataset(EinsteinDataset Row, Import? Import, Dataset
             CreatedAt = EinsteinText.Date(Row.CreatedUtc),
             UpdatedAt = EinsteinText.Date(Import?.EndedUtc ?? Row.UpdatedUtc),
             LabelSummary = new EinsteinLabelSummary(labels),
-            TotalExamples = IsBusy ? 0 : Manifest?.Statistics.Samples ?? 0,
+            TotalExamples = IsBusy ? 0 : (Manifest?.Statistics.Samples ?? 0) + Added.Values.Sum(),
             TotalLabels = labels.Count,
             Available = !IsBusy && Version is not null,
             StatusMsg = IsBusy ? "UPLOADING" : Import is null or { State: ImportStates.Succeeded } ? "SUCCEEDED" : $"FAILED: {Import.Error ?? "The upload was cancelled."}",
@@ -78,8 +82,13 @@ internal static class DescribeDataset
     public static async Task<KnownDataset> ReadAsync(EinsteinDataset row, PlatformDb db, BlobStore blobs, CancellationToken cancellationToken)
     {
         var import = await db.Imports().AsNoTracking().SingleOrDefaultAsync(one => one.Id == row.ImportId, cancellationToken);
-        var (_, version) = await db.FindDatasetVersionAsync(row.Dataset, "latest", cancellationToken);
-        return new KnownDataset(row, import, version, version is null ? null : await ListDatasetVersions.ReadManifestAsync(version, blobs, cancellationToken));
+
+        // Versions that were made for a training are not what was uploaded.
+        var number = (import?.State == ImportStates.Succeeded ? import.Version : row.VersionBefore) ?? 0;
+        var (_, version) = await db.FindDatasetVersionAsync(row.Dataset, number.ToString(CultureInfo.InvariantCulture), cancellationToken);
+        var added = await db.EinsteinExamples().Where(example => example.DatasetNumber == row.Number && !example.IsFeedback)
+            .GroupBy(example => example.Label).Select(group => new { Label = group.Key, Count = group.Count() }).ToDictionaryAsync(group => group.Label, group => group.Count, cancellationToken);
+        return new KnownDataset(row, import, version, version is null ? null : await ListDatasetVersions.ReadManifestAsync(version, blobs, cancellationToken), added);
     }
 
     // Its owner deleted it by the platform's own API.

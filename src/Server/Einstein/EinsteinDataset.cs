@@ -26,6 +26,9 @@ internal sealed class EinsteinDataset : ITenantOwned, IRevised
     /// <summary>The newest import.</summary>
     public string ImportId { get; set; } = "";
 
+    /// <summary>The version that was there before the newest import; null when that was the first.</summary>
+    public int? VersionBefore { get; set; }
+
     public required DateTime CreatedUtc { get; set; }
 
     public required DateTime UpdatedUtc { get; set; }
@@ -69,6 +72,32 @@ internal sealed class EinsteinModel : ITenantOwned, IRevised
 
     /// <summary>Name of the platform's model, and of its endpoint.</summary>
     public static string ModelOf(string id) => Prefix + id.ToLowerInvariant();
+}
+
+/// <summary>An example that came by itself: added to a dataset, or fed back after a prediction. The platform's versions take it in when they are made for a training.</summary>
+internal sealed class EinsteinExample : ITenantOwned
+{
+    /// <summary>Above the numbers of samples that came in files.</summary>
+    public const long NumberFirst = 1_000_000_001;
+
+    public string TenantId { get; set; } = "";
+
+    /// <summary>Counts within the tenant.</summary>
+    public long Number { get; set; }
+
+    public required long DatasetNumber { get; set; }
+
+    public required string Label { get; set; }
+
+    public required string Name { get; set; }
+
+    /// <summary>Of its bytes in the blob store: the image, or the text as UTF-8.</summary>
+    public required string Digest { get; set; }
+
+    /// <summary>Used in trainings only when they ask for feedback.</summary>
+    public required bool IsFeedback { get; set; }
+
+    public required DateTime CreatedUtc { get; set; }
 }
 
 /// <summary>The record of a deletion that was asked for.</summary>

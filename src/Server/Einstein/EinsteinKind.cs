@@ -24,6 +24,9 @@ internal static class EinsteinText
     /// <summary>An id of a model or a deletion: 130 random bits.</summary>
     public static string NewId() => RandomNumberGenerator.GetString(Base32, IdCharacters);
 
+    /// <summary>A number for a tenant, which has none: clients expect one.</summary>
+    public static string OrganizationOf(string tenantId) => $"{BitConverter.ToUInt32(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(tenantId)))}";
+
     public static bool IsId(string? id) => id is { Length: IdCharacters } && id.All(c => Base32.Contains(c, StringComparison.Ordinal));
 
     public static string Date(DateTime utc) => utc.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'+0000'", CultureInfo.InvariantCulture);

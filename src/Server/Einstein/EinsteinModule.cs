@@ -1,5 +1,7 @@
 using Atoll.Contracts;
 using Atoll.Platform;
+using Atoll.Platform.Blobs;
+using Atoll.Platform.Database;
 using Atoll.Platform.Http;
 using Atoll.Platform.Security;
 using Microsoft.Extensions.Options;
@@ -28,6 +30,13 @@ internal static class EinsteinModule
         ("trainParams", "A JSON object.", ""),
     ];
 
+    public static void AddEinstein(this IServiceCollection services)
+    {
+        services.AddSingleton<IBlobReferences, EinsteinTables.BlobReferences>();
+        services.AddSingleton<PredictionQuota>();
+        services.AddSingleton<ITenantMemory>(provider => provider.GetRequiredService<PredictionQuota>());
+    }
+
     public static void MapEinstein(this IEndpointRouteBuilder app)
     {
         Map(app, "/v2/vision", EinsteinKind.Vision, isAlias: false);
@@ -35,6 +44,10 @@ internal static class EinsteinModule
 
         // Older clients; they know images only.
         Map(app, "/v1/vision", EinsteinKind.Vision, isAlias: true);
+
+        const string OwnUsage = "tells the caller what its own tenant used";
+        app.MapGet("/v2/apiusage", PredictionQuota.HandleAsync).ForCallers(OwnUsage).WithTags("Einstein").WithName("einsteinGetUsage").WithSummary("Predictions of this month: used, and left.");
+        app.MapGet("/v1/apiusage", PredictionQuota.HandleAsync).ForCallers(OwnUsage).ExcludeFromDescription();
     }
 
     private static void Map(IEndpointRouteBuilder app, string prefix, EinsteinKind kind, bool isAlias)
@@ -52,11 +65,14 @@ internal static class EinsteinModule
             "UploadDataset", "Make a dataset of a file; the answer comes before it is read.");
         Describe(group.MapPost("/datasets/upload/sync", UploadDataset.HandleSyncAsync).Needs(Permissions.DatasetsWrite).WithMetadata(limit).WithForm(UploadFields),
             "UploadDatasetSync", "Make a dataset of a file; the answer comes when it is ready.");
+        Describe(group.MapPut("/datasets/{datasetId}/upload", UploadDataset.HandleUpdateAsync).Needs(Permissions.DatasetsWrite).WithMetadata(limit).WithForm(UploadFields[1], UploadFields[2]),
+            "UpdateDataset", "Add a file to a dataset.");
         Describe(group.MapGet("/datasets/{datasetId}", DescribeDataset.HandleAsync).Needs(Permissions.DatasetsRead), "GetDataset", "A dataset with its labels.");
         Describe(group.MapDelete("/datasets/{datasetId}", DeleteDataset.HandleAsync).Needs(Permissions.DatasetsWrite), "DeleteDataset", "Delete a dataset; its models stay.");
         Describe(group.MapGet("/datasets/{datasetId}/labels", ListExamples.HandleLabelsAsync).Needs(Permissions.DatasetsRead), null, null);
         Describe(group.MapGet("/datasets/{datasetId}/labels/{labelId}", ListExamples.HandleLabelAsync).Needs(Permissions.DatasetsRead), null, null);
         Describe(group.MapGet("/datasets/{datasetId}/examples", ListExamples.HandleAsync).Needs(Permissions.DatasetsRead), "ListExamples", "Examples of a dataset.");
+        Describe(group.MapGet("/datasets/{datasetId}/examples/{exampleId}/content", ListExamples.HandleContentAsync).Needs(Permissions.DatasetsRead), null, null);
         Describe(group.MapGet("/datasets/{datasetId}/models", DescribeModel.HandleListAsync).Needs(Permissions.ModelsRead), "ListModels", "Models of a dataset.");
         Describe(group.MapGet("/examples", ListExamples.HandleOfLabelAsync).Needs(Permissions.DatasetsRead), "ListLabelExamples", "Examples of a label.");
         Describe(group.MapGet("/examples/{datasetId}/label/{labelId}", ListExamples.HandleOfDatasetLabelAsync).Needs(Permissions.DatasetsRead), null, null);
@@ -71,8 +87,13 @@ internal static class EinsteinModule
         Describe(group.MapGet("/models/{modelId}/lc", DescribeModel.HandleCurveAsync).Needs(Permissions.ModelsRead), "GetLearningCurve", "How the training of a model went, epoch by epoch.");
         Describe(group.MapDelete("/models/{modelId}", DescribeModel.HandleDeleteAsync).Needs(Permissions.ModelsWrite), "DeleteModel", "Delete a model.");
 
+        Describe(group.MapPost("/feedback", AddExample.HandleFeedbackAsync).Needs(Permissions.DatasetsWrite).WithForm(
+                ModelId, ("expectedLabel", "What the model should have said.", "current-weather"), ("document", "The text.", "Will it rain tomorrow?"), ("data", "Or the image.", ""), ("name", "Name of the image.", "")),
+            "AddFeedback", "Say what a model should have said.");
         if (kind == EinsteinKind.Vision)
         {
+            Describe(group.MapPost("/datasets/{datasetId}/examples", AddExample.HandleAsync).Needs(Permissions.DatasetsWrite)
+                .WithForm(("name", "Name of the example.", "beach.jpg"), ("labelId", "Id of its label.", "10000010001"), ("data", "The image.", "<bytes>")), "AddExample", "Add an image to a dataset.");
             Describe(Predicts(group.MapPost("/predict", PredictLabels.HandleImageAsync)).WithForm(
                     ModelId, ("sampleContent", "The image; or one of the next two.", "<bytes>"), ("sampleLocation", "Address of the image.", ""), ("sampleBase64Content", "The image in base64.", ""),
                     ("numResults", "How many labels; 5 without it.", "3"), ("sampleId", "Comes back in the answer.", "")),

@@ -29,7 +29,12 @@ internal static class EinsteinProblems
 
     public static Problem NotTrained(string status) => Invalid($"The model is not trained: its status is {status}.");
 
-    public static Problem NotServed(string what) => new(404, ProblemCodes.NotFound, $"{what} is not available on this server.");
+    public static Problem PreparationTakesLong() => new(503, ProblemCodes.Busy, "The examples are still being put together. Try again in a minute.") { RetryAfter = TimeSpan.FromMinutes(1) };
+
+    public static Problem LabelUnknown(string label) => Invalid($"The dataset of the model has no label '{Shorten(label)}'.");
+
+    public static Problem QuotaReached(long most, TimeSpan wait) =>
+        new(429, ProblemCodes.LimitReached, $"You've reached the maximum number of predictions of this month, {most}.") { RetryAfter = wait };
 
     public static string Shorten(string text) => text.Length <= 80 ? text : text[..80];
 }

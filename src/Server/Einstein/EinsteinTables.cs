@@ -1,3 +1,4 @@
+using Atoll.Platform.Blobs;
 using Atoll.Platform.Database;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Metadata.Builders;
@@ -10,6 +11,8 @@ internal static class EinsteinTables
     public static DbSet<EinsteinDataset> EinsteinDatasets(this PlatformDb db) => db.Set<EinsteinDataset>();
 
     public static DbSet<EinsteinModel> EinsteinModels(this PlatformDb db) => db.Set<EinsteinModel>();
+
+    public static DbSet<EinsteinExample> EinsteinExamples(this PlatformDb db) => db.Set<EinsteinExample>();
 
     public static DbSet<EinsteinDeletion> EinsteinDeletions(this PlatformDb db) => db.Set<EinsteinDeletion>();
 
@@ -28,6 +31,25 @@ internal static class EinsteinTables
         {
             builder.ToTable("einstein_models").HasKey(model => model.Id);
             builder.HasIndex(model => new { model.TenantId, model.DatasetNumber });
+        }
+    }
+
+    internal sealed class EinsteinExampleTable : IEntityTypeConfiguration<EinsteinExample>
+    {
+        public void Configure(EntityTypeBuilder<EinsteinExample> builder)
+        {
+            builder.ToTable("einstein_examples").HasKey(example => new { example.TenantId, example.Number });
+            builder.Property(example => example.Number).ValueGeneratedNever();
+            builder.HasOne<EinsteinDataset>().WithMany().HasForeignKey(example => new { example.TenantId, example.DatasetNumber }).OnDelete(DeleteBehavior.Cascade);
+        }
+    }
+
+    internal sealed class BlobReferences : IBlobReferences
+    {
+        public async IAsyncEnumerable<string> ReadDigestsAsync(
+            PlatformDb db, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            await foreach (var digest in db.EinsteinExamples().Select(example => example.Digest).AsAsyncEnumerable().WithCancellation(cancellationToken)) yield return digest;
         }
     }
 

@@ -28,6 +28,9 @@ internal static class EinsteinTypes
 
     public static string LanguageOf(string type, string? language) => IsVision(type) ? "N/A" : language ?? "en_US";
 
+    /// <summary>Share of the examples that a training keeps for the test, if nobody says.</summary>
+    public static double TestFractionOf(string type) => IsVision(type) ? TestFractionOfImages : TestFractionOfTexts;
+
     /// <summary>What the platform is told of an upload.</summary>
     /// <param name="file">Name of the file, or its address.</param>
     public static ImportRequest ImportOf(string type, string file, string? url)

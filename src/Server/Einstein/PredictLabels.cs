@@ -21,7 +21,7 @@ internal static class PredictLabels
     private static readonly TimeSpan DownloadPatience = TimeSpan.FromSeconds(30);
 
     /// <summary>What the handlers need, taken from the request's services.</summary>
-    internal readonly record struct Parts(HttpContext Context, Caller Caller, RouteTable Routes, ServedModels Models, PredictionRunner Runner, UrlDownload Download);
+    internal readonly record struct Parts(HttpContext Context, Caller Caller, RouteTable Routes, ServedModels Models, PredictionRunner Runner, UrlDownload Download, PredictionQuota Quota);
 
     public static async Task<Results<Ok<EinsteinPredictionResponse>, EinsteinRefusal>> HandleImageAsync([AsParameters] Parts parts, CancellationToken cancellationToken)
     {
@@ -64,6 +64,7 @@ internal static class PredictLabels
             if (!int.TryParse(results, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number < 1) return (EinsteinRefusal)EinsteinProblems.Invalid("The numResults parameter must be a number of at least 1.");
             top = number;
         }
+        if (await parts.Quota.TakeAsync(parts.Caller.TenantId, parts.Context.Response, cancellationToken) is { } spent) return (EinsteinRefusal)spent;
         using var rented = PredictionWork.Rent();
         var work = rented.Work;
         work.Samples.Begin(1, plan.ListName);

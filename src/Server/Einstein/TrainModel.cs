@@ -40,7 +40,6 @@ internal static class TrainModel
             Language = dataset.Row.Language,
             CreatedUtc = parts.Clock.GetUtcNow().UtcDateTime,
         };
-        parts.Db.EinsteinModels().Add(model);
         return await RunAsync(model, dataset, form, parts, options, logger, cancellationToken);
     }
 
@@ -62,15 +61,20 @@ internal static class TrainModel
     {
         if (dataset.IsBusy || dataset.Version is null) return (EinsteinRefusal)EinsteinProblems.DatasetNotReady();
         if (await DeleteDataset.IsTrainingAsync(dataset.Row, parts.Db, cancellationToken)) return (EinsteinRefusal)EinsteinProblems.DatasetTraining();
-        if (Read(form, model) is { } invalid) return (EinsteinRefusal)invalid;
+        var (choices, invalid) = Read(form, model);
+        if (choices is null) return (EinsteinRefusal)invalid!;
+        var (version, unfit) = await VersionOfAsync(dataset, choices, parts, cancellationToken);
+        if (version is null) return (EinsteinRefusal)unfit!;
 
+        if (parts.Db.Entry(model).State == EntityState.Detached) parts.Db.EinsteinModels().Add(model);
+        (model.Algorithm, model.Epochs, model.LearningRate, model.TrainParams) = (form["algorithm"], choices.Epochs, choices.LearningRate, form["trainParams"]);
         var parameters = new Dictionary<string, string>();
         if (model.Epochs is { } epochs) parameters["epochs"] = epochs.ToString(CultureInfo.InvariantCulture);
         if (model.LearningRate is { } rate && EinsteinTypes.IsVision(model.Type)) parameters["learning-rate"] = rate.ToString(CultureInfo.InvariantCulture);
         var request = new CreateRunRequest
         {
             Dataset = dataset.Row.Dataset,
-            DatasetVersion = dataset.Version.Number,
+            DatasetVersion = version.Number,
             Model = EinsteinModel.ModelOf(model.Id),
             Experiment = "einstein",
             Parameters = parameters,
@@ -82,7 +86,29 @@ internal static class TrainModel
             : TypedResults.Ok(await DescribeModel.TrainingOfAsync(model, parts.Db, parts.Blobs, cancellationToken));
     }
 
-    private static Problem? Read(EinsteinForm form, EinsteinModel model)
+    /// <summary>The version to learn from: what was uploaded, or one that is made for this training, with single examples and another share for the test.</summary>
+    private static async Task<Outcome<DatasetVersion>> VersionOfAsync(KnownDataset dataset, Choices choices, CreateImport.Parts parts, CancellationToken cancellationToken)
+    {
+        var row = dataset.Row;
+        var examples = await parts.Db.EinsteinExamples().AsNoTracking().Where(example => example.DatasetNumber == row.Number && (choices.WithFeedback || !example.IsFeedback))
+            .OrderBy(example => example.Number).ToListAsync(cancellationToken);
+        var fraction = choices.TestFraction ?? EinsteinTypes.TestFractionOf(row.Type);
+        if (examples.Count == 0 && fraction == EinsteinTypes.TestFractionOf(row.Type)) return dataset.Version!;
+
+        var file = await DatasetSamples.StoreAsync(dataset, examples, parts.Blobs, cancellationToken);
+        var upload = new UploadForm(EinsteinTypes.ImportOf(row.Type, file.Name, null) with { TestFraction = fraction }, [file]);
+        var (import, refused) = await CreateImport.RunAsync(
+            parts, upload, row.Dataset, dataset.Version!.DatasetId, EinsteinTypes.PlatformTypeOf(row.Type), wait: true, null, cancellationToken);
+        if (import is null) return refused!;
+        if (!import.IsEnded) return EinsteinProblems.PreparationTakesLong();
+        if (import.State != ImportStates.Succeeded) return EinsteinProblems.Invalid(import.Error ?? "The examples cannot be used.");
+        return (await parts.Db.FindDatasetVersionAsync(row.Dataset, $"{import.Version}", cancellationToken)).Version ?? (Outcome<DatasetVersion>)EinsteinProblems.NotFound("dataset", $"{row.Number}");
+    }
+
+    /// <summary>What was asked for beyond the dataset; null is up to the trainer.</summary>
+    private sealed record Choices(int? Epochs, double? LearningRate, bool WithFeedback, double? TestFraction);
+
+    private static Outcome<Choices> Read(EinsteinForm form, EinsteinModel model)
     {
         var isVision = EinsteinTypes.IsVision(model.Type);
         if (form["algorithm"] is { } algorithm && (isVision || !TextAlgorithms.Contains(algorithm)))
@@ -103,26 +129,43 @@ internal static class TrainModel
                 return EinsteinProblems.Invalid("The learningRate parameter must be a number from 0.0001 to 0.01.");
             learningRate = rate;
         }
-        if (CheckTrainParams(form["trainParams"]) is { } wrong) return wrong;
-        (model.Algorithm, model.Epochs, model.LearningRate, model.TrainParams) = (form["algorithm"], epochs, learningRate, form["trainParams"]);
-        return null;
+        var (choices, wrong) = ReadTrainParams(form["trainParams"]);
+        return choices is null ? wrong! : choices with { Epochs = epochs, LearningRate = learningRate };
     }
 
     /// <summary>What is asked for there changes which examples are learned from, so nothing of it may be overlooked.</summary>
-    private static Problem? CheckTrainParams(string? text)
+    private static Outcome<Choices> ReadTrainParams(string? text)
     {
-        if (text is null) return null;
+        var choices = new Choices(null, null, false, null);
+        if (text is null) return choices;
         try
         {
             using var json = JsonDocument.Parse(text);
-            if (json.RootElement.ValueKind == JsonValueKind.Null) return null;
+            if (json.RootElement.ValueKind == JsonValueKind.Null) return choices;
             if (json.RootElement.ValueKind != JsonValueKind.Object) return EinsteinProblems.Invalid("The trainParams parameter must be a JSON object.");
             foreach (var member in json.RootElement.EnumerateObject())
             {
-                if (member.Value.ValueKind == JsonValueKind.Null || (member.Name == "withFeedback" && member.Value.ToString().Equals("false", StringComparison.OrdinalIgnoreCase))) continue;
-                return EinsteinProblems.Invalid($"'{EinsteinProblems.Shorten(member.Name)}' in trainParams is not supported on this server.");
+                // Numbers and words may be quoted.
+                var value = member.Value.ToString();
+                if (value.Length == 0) continue;
+                switch (member.Name)
+                {
+                    case "withFeedback" when bool.TryParse(value, out var with):
+                        choices = choices with { WithFeedback = with };
+                        break;
+
+                    case "trainSplitRatio" when double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out var ratio) && ratio is >= 0.1 and < 1:
+                        choices = choices with { TestFraction = Math.Round(1 - ratio, 6) };
+                        break;
+
+                    case "trainSplitRatio":
+                        return EinsteinProblems.Invalid("The trainSplitRatio must be a number from 0.1 to below 1.");
+
+                    default:
+                        return EinsteinProblems.Invalid($"'{EinsteinProblems.Shorten(member.Name)}' in trainParams is not supported on this server, or its value cannot be used.");
+                }
             }
-            return null;
+            return choices;
         }
         catch (JsonException)
         {

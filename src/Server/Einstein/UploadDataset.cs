@@ -2,6 +2,7 @@ using Atoll.Contracts;
 using Atoll.Datasets;
 using Atoll.Platform.Database;
 using Atoll.Platform.Http;
+using Atoll.Platform.Jobs;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.EntityFrameworkCore;
 
@@ -18,6 +19,42 @@ internal static class UploadDataset
 
     public static Task<Results<Ok<EinsteinDatasetResponse>, EinsteinRefusal>> HandleSyncAsync([AsParameters] CreateImport.Parts parts, CancellationToken cancellationToken) =>
         RunAsync(parts, wait: true, cancellationToken);
+
+    /// <summary>Adds a file to a dataset: its next version has what is there and what is new.</summary>
+    public static async Task<Results<Ok<EinsteinDatasetResponse>, EinsteinRefusal>> HandleUpdateAsync(
+        string datasetId, [AsParameters] CreateImport.Parts parts, UrlDownload download, CancellationToken cancellationToken)
+    {
+        if (await CreateImport.CheckRoomAsync(parts, cancellationToken) is { } noRoom) return (EinsteinRefusal)noRoom;
+        if (await DescribeDataset.FindAsync(datasetId, parts.Db, parts.Blobs, cancellationToken) is not { } known) return (EinsteinRefusal)EinsteinProblems.NotFound("dataset", datasetId);
+        if (known.IsBusy || known.Version is not { } version) return (EinsteinRefusal)EinsteinProblems.DatasetBusy();
+        var (form, unreadable) = await EinsteinForm.ReadAsync(parts.Request, "data", 0, parts.Blobs, parts.Caller.TenantId, cancellationToken);
+        if (form is null) return (EinsteinRefusal)unreadable!;
+        if (CheckSource(form) is { } badSource) return (EinsteinRefusal)badSource;
+
+        ImportFile file;
+        try
+        {
+            file = form["path"] is { } url
+                ? await download.LoadAsync(parts.Caller.TenantId, url, null, cancellationToken)
+                : new ImportFile(form.Files[0].Name, form.Files[0].Stored!.Digest, null);
+        }
+        catch (JobRefusedException refusal)
+        {
+            return (EinsteinRefusal)EinsteinProblems.DownloadFailed(refusal.Message);
+        }
+        var there = await DatasetSamples.StoreAsync(known, [], parts.Blobs, cancellationToken);
+        var upload = new UploadForm(EinsteinTypes.ImportOf(known.Row.Type, file.Name, null), DatasetSamples.Join(known.Row.Type, there, file));
+        var row = known.Row;
+        Task NoteAsync(Import import, CancellationToken token)
+        {
+            (row.VersionBefore, row.ImportId, row.UpdatedUtc) = (version.Number, import.Id, import.CreatedUtc);
+            return Task.CompletedTask;
+        }
+        var (import, refused) = await CreateImport.RunAsync(parts, upload, row.Dataset, version.DatasetId, EinsteinTypes.PlatformTypeOf(row.Type), wait: false, NoteAsync, cancellationToken);
+        return import is null
+            ? (EinsteinRefusal)refused!
+            : TypedResults.Ok((await DescribeDataset.ReadAsync(row, parts.Db, parts.Blobs, cancellationToken)).ToWire());
+    }
 
     private static async Task<Results<Ok<EinsteinDatasetResponse>, EinsteinRefusal>> RunAsync(CreateImport.Parts parts, bool wait, CancellationToken cancellationToken)
     {

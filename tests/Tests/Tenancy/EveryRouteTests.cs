@@ -187,6 +187,9 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
                 ("GET datasets", Attack.Own),
                 ("POST datasets/upload", Attack.Refused(400, "--x--", "multipart/form-data")),
                 ("POST datasets/upload/sync", Attack.Refused(400, "--x--", "multipart/form-data")),
+                ("PUT datasets/{datasetId}/upload", Attack.Refused(404, "path=http://127.0.0.1:1/x", Attack.Form)),
+                ("GET datasets/{datasetId}/examples/{exampleId}/content", Attack.NotFound()),
+                ("POST feedback", Attack.Refused(404, $"modelId={VictimTenant.EinsteinModelId}&expectedLabel=x&document=x", Attack.Form)),
                 ("GET datasets/{datasetId}", Attack.NotFound()),
                 ("DELETE datasets/{datasetId}", Attack.NotFound()),
                 ("GET datasets/{datasetId}/labels", Attack.NotFound()),
@@ -205,6 +208,9 @@ public sealed partial class EveryRouteTests : IAsyncLifetime
                 ("DELETE models/{modelId}", Attack.NotFound()),
             ]) Table[key.Replace(" ", $" {prefix}/", StringComparison.Ordinal)] = attack;
         }
+        foreach (var prefix in (string[])["/v2/vision", "/v1/vision"])
+            Table[$"POST {prefix}/datasets/{{datasetId}}/examples"] = Attack.Refused(404, "name=x&labelId=1", Attack.Form);
+        foreach (var path in (string[])["/v2/apiusage", "/v1/apiusage"]) Table[$"GET {path}"] = Attack.Own;
         foreach (var path in (string[])["/v2/vision/predict", "/v1/vision/predict"])
             Table[$"POST {path}"] = Attack.Refused(404, $"modelId={VictimTenant.EinsteinModelId}&sampleBase64Content=AAAA", Attack.Form);
         foreach (var path in (string[])["/v2/language/intent", "/v2/language/sentiment"])

@@ -106,6 +106,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
             {
                 Id = ModelIdOf(mark), DatasetNumber = EinsteinDatasetNumber, Name = "victim's intents", Type = EinsteinTypes.TextIntent, Language = "en_US", CreatedUtc = Then,
             },
+            new EinsteinExample { Number = 4_242_425, DatasetNumber = EinsteinDatasetNumber, Label = "victim's label", Name = "victim.png", Digest = artifact.Digest, IsFeedback = true, CreatedUtc = Then },
             new EinsteinDeletion { Id = $"deletion_{mark}", Type = "MODEL", DeletedObjectId = "victim's other model", AtUtc = Then },
             new RunMetric { RunId = $"run_{mark}", Name = "loss", Step = 1, Value = 1 },
             new RunLog { RunId = $"run_{mark}", Number = 1, AtUtc = Then, Message = "victim's log" });
@@ -135,6 +136,7 @@ internal sealed class VictimTenant(TestServer server, CreatedTenantResponse tena
                 ["datasetId"] = $"{EinsteinDatasetNumber}",
                 ["labelId"] = $"{EinsteinText.LabelId(EinsteinDatasetNumber, 0)}",
                 ["modelId"] = ModelIdOf(mark),
+                ["exampleId"] = "4242425",
                 ["deletionId"] = $"deletion_{mark}",
                 ["day"] = Assert.Single(predictions.FilesOf(tenant.Tenant.Id, $"end_{mark}")).Day,
             },

@@ -36,7 +36,7 @@ public sealed partial class EdgeTests
         ["Prediction"] = ["Datasets", "Deployments", "ModelImports", "Monitoring", "Registry"],
 
         // A translation: it has no data, no training and no prediction of its own.
-        ["Einstein"] = ["Datasets", "Deployments", "Prediction", "Registry", "Training"],
+        ["Einstein"] = ["Datasets", "Deployments", "Monitoring", "Prediction", "Registry", "Training"],
 
         ["Monitoring"] = ["Deployments", "Registry", "Tenancy"],
 

@@ -49,6 +49,10 @@ internal sealed class TenantLimits
     [Range(0, 1_000_000)]
     public double PredictionsPerSecondMax { get; set; }
 
+    /// <summary>Predictions of a tenant in a calendar month (UTC), counted at every door, after which the Einstein API refuses further ones.</summary>
+    [Range(0, long.MaxValue)]
+    public long PredictionsPerMonthMax { get; set; } = 1_000_000_000;
+
     /// <summary>How many times the time of a tenant of weight 1 a tenant's predictions get when all want more than there is.</summary>
     [Range(0.01, 1000)]
     public double PredictionWeight { get; set; } = 1;

@@ -26,6 +26,7 @@ CREATE TABLE "einstein_datasets" (
     "Language" TEXT NOT NULL,
     "Dataset" TEXT NOT NULL,
     "ImportId" TEXT NOT NULL,
+    "VersionBefore" INTEGER NULL,
     "CreatedUtc" TEXT NOT NULL,
     "UpdatedUtc" TEXT NOT NULL,
     "DeletedUtc" TEXT NULL,
@@ -244,6 +245,21 @@ CREATE TABLE "dataset_versions" (
 );
 
 
+CREATE TABLE "einstein_examples" (
+    "TenantId" TEXT NOT NULL,
+    "Number" INTEGER NOT NULL,
+    "DatasetNumber" INTEGER NOT NULL,
+    "Label" TEXT NOT NULL,
+    "Name" TEXT NOT NULL,
+    "Digest" TEXT NOT NULL,
+    "IsFeedback" INTEGER NOT NULL,
+    "CreatedUtc" TEXT NOT NULL,
+    CONSTRAINT "PK_einstein_examples" PRIMARY KEY ("TenantId", "Number"),
+    CONSTRAINT "FK_einstein_examples_einstein_datasets_TenantId_DatasetNumber" FOREIGN KEY ("TenantId", "DatasetNumber") REFERENCES "einstein_datasets" ("TenantId", "Number") ON DELETE CASCADE,
+    CONSTRAINT "FK_einstein_examples_tenants_TenantId" FOREIGN KEY ("TenantId") REFERENCES "tenants" ("Id") ON DELETE CASCADE
+);
+
+
 CREATE TABLE "endpoints" (
     "Id" TEXT NOT NULL CONSTRAINT "PK_endpoints" PRIMARY KEY,
     "TenantId" TEXT NOT NULL,
@@ -385,6 +401,9 @@ CREATE UNIQUE INDEX "IX_datasets_TenantId_Name" ON "datasets" ("TenantId", "Name
 
 
 CREATE INDEX "IX_einstein_deletions_TenantId" ON "einstein_deletions" ("TenantId");
+
+
+CREATE INDEX "IX_einstein_examples_TenantId_DatasetNumber" ON "einstein_examples" ("TenantId", "DatasetNumber");
 
 
 CREATE INDEX "IX_einstein_models_TenantId_DatasetNumber" ON "einstein_models" ("TenantId", "DatasetNumber");
