@@ -120,10 +120,16 @@ internal sealed partial class AtollServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopAsync(() => _app.StopAsync());
-        await _app.DisposeAsync();
-        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
-        _folder.Dispose();
+        try
+        {
+            await StopAsync(() => _app.StopAsync());
+            await _app.DisposeAsync();
+        }
+        finally
+        {
+            Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+            _folder.Dispose();
+        }
     }
 
     // What does not end in time is left behind: that is worth a line, and no reason to fail.

@@ -68,7 +68,14 @@ internal sealed partial class UsageRecorder(
     /// <remarks>Not cancelled, and here rather than in a task: after a stop that took too long the host waits for no task any more, and what was used would be lost.</remarks>
     public Task StoppedAsync(CancellationToken cancellationToken)
     {
-        FlushAsync(CancellationToken.None).GetAwaiter().GetResult();
+        try
+        {
+            FlushAsync(CancellationToken.None).GetAwaiter().GetResult();
+        }
+        catch (Exception exception) when (exception is DbUpdateException or DbException or IOException)
+        {
+            Log.Failed(logger, exception);
+        }
         return Task.CompletedTask;
     }
 

@@ -272,7 +272,11 @@ internal sealed class PredictionRunner : IDisposable
         }
         catch
         {
-            _places.Leave(turn);
+            // It took too long, and the next one counts as long.
+            var took = _places.Leave(turn);
+            call.Session.Count(took);
+            call.Session.Statistics.Add(RunStatistics.Step.Fail, took);
+            _usage.CountRun(tenantId, samples, took);
             throw;
         }
         var time = _places.Leave(turn, run.Ended);
@@ -289,7 +293,7 @@ internal sealed class PredictionRunner : IDisposable
     public bool TryRunNow(OnnxSession session, SamplePlan plan, PredictionWork work, out Problem? problem)
     {
         problem = null;
-        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun) return false;
+        if (plan.ListName != "rows" || work.Samples.Count > RowsPerRun || !IsQuick(session, work.Samples.Count)) return false;
         var began = _clock.GetTimestamp();
         using var call = OnnxCall.Rent(session);
         var where = plan.OutputsOf(session);

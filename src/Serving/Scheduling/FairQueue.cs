@@ -73,8 +73,9 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
 
     private static readonly TimeSpan Soon = TimeSpan.FromSeconds(1);
 
-    // Who had a turn within it is there.
-    private static readonly TimeSpan Lately = TimeSpan.FromSeconds(1);
+    // Who had a turn within it counts as one who asks; seen anew so often.
+    private static readonly TimeSpan Lately = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(0.5);
 
     // Long requests leave a place to short ones, if there is more than one.
     private readonly int _longMax = Math.Max(1, runsMax - 1);
@@ -151,13 +152,15 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         turn = default;
         var tenant = _tenants.TryGetValue(tenantId, out var known) ? known : Add(tenantId);
         limits = Of(limits);
-        if (!TryTake(tenant, limits.RunsMax, isLong: false)) return false;
-        if (!TryTakePlace() && !TryTakePlaceBesideWaiters())
+
+        // Nobody overtakes those of the same tenant.
+        if (tenant.WaitersCount > 0 || !TryTake(tenant, limits.RunsMax, isLong: false)) return false;
+        if (!TryTakePlace() && !TryTakePlaceBesideWaiters(tenant))
         {
             GiveBack(tenant, isLong: false);
 
             // Who began to wait in between may have found the tenant's last place taken.
-            if (limits.RunsMax > 0 && Waiting > 0)
+            if (Waiting > 0)
             {
                 lock (_lock) Dispatch_NeedsLock();
             }
@@ -200,12 +203,13 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
     }
 
     /// <summary>Takes a place that none of those that wait may have, as their tenants have all that they may.</summary>
-    private bool TryTakePlaceBesideWaiters()
+    private bool TryTakePlaceBesideWaiters(Tenant tenant)
     {
         if (Running >= runsMax) return false;
         lock (_lock)
         {
             Dispatch_NeedsLock();
+            if (tenant.InLine is not null) return false;
             for (var state = Interlocked.Read(ref _state); (int)state < runsMax;)
             {
                 var seen = Interlocked.CompareExchange(ref _state, state + 1, state);
@@ -382,7 +386,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         }
         var began = clock.GetTimestamp();
         tenant.SeenAt = began;
-        if (clock.GetElapsedTime(Interlocked.Read(ref _countedAt), began) > Lately / 2) CountTenants(began);
+        if (clock.GetElapsedTime(Interlocked.Read(ref _countedAt), began) > Look) CountTenants(began);
         return new Turn(tenant, isLong, began);
     }
 
@@ -396,7 +400,7 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         Interlocked.Exchange(ref _countedAt, now);
         var count = 0;
         foreach (var (_, tenant) in _tenants)
-            if (clock.GetElapsedTime(tenant.SeenAt, now) < Lately && ++count > 1) break;
+            if ((tenant.IsThere || clock.GetElapsedTime(tenant.SeenAt, now) < Lately) && ++count > 1) break;
         _isShared = count > 1;
     }
 
@@ -460,8 +464,14 @@ internal sealed class FairQueue(int runsMax, int waitingMax, TimeProvider clock)
         private int _inLines;
         private int _waiters;
 
-        /// <summary>Its requests that wait, here and in lines.</summary>
-        internal int Waiting => Volatile.Read(ref _waiters) + Volatile.Read(ref _inLines);
+        /// <summary>Its requests that wait in the queue, for anybody to read.</summary>
+        internal int WaitersCount => Volatile.Read(ref _waiters);
+
+        /// <summary>Its requests that wait, in the queue or in lines; who leads a line is in both.</summary>
+        internal int Waiting => Math.Max(WaitersCount, Volatile.Read(ref _inLines));
+
+        /// <summary>It waits for a turn, or has one.</summary>
+        internal bool IsThere => WaitersCount > 0 || Volatile.Read(ref _running) > 0;
 
         internal void CountWaiters_NeedsLock() => Volatile.Write(ref _waiters, Waiters.Count);
 

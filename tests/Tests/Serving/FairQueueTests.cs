@@ -75,7 +75,7 @@ public sealed class FairQueueTests
         // It has gone.
         for (var i = 0; i < 3; i++)
         {
-            clock.Advance(TimeSpan.FromSeconds(0.6));
+            clock.Advance(TimeSpan.FromSeconds(6));
             queue.Leave(await EnterAsync("heavy"));
         }
         first = await EnterAsync("heavy");
@@ -87,6 +87,25 @@ public sealed class FairQueueTests
     }
 
     [Fact]
+    public async Task Nobody_overtakes_waiters_of_the_same_tenant_whatever_their_bounds()
+    {
+        var queue = new FairQueue(3, 10, TimeProvider.System);
+        var bounded = Limits with { RunsMax = 1 };
+        var light = await queue.EnterAsync("a", Limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
+        var heavy = queue.EnterAsync("a", bounded, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.False(heavy.IsCompleted);
+
+        // Places are free, and it may not have one; others may.
+        Assert.False(queue.TryEnter("a", Limits, out _));
+        Assert.True(queue.TryEnter("b", Limits, out var other));
+        Assert.False(heavy.IsCompleted);
+        queue.Leave(light);
+        queue.Leave(await heavy);
+        queue.Leave(other);
+        Assert.Equal((0, 0), (queue.Running, queue.Waiting));
+    }
+
+    [Fact]
     public async Task Who_could_only_wait_where_no_more_may_is_refused_without_lining_up()
     {
         var queue = new FairQueue(1, 10, TimeProvider.System);
@@ -94,6 +113,9 @@ public sealed class FairQueueTests
         Assert.Null(queue.FindRefusal("a", limits));
         var running = await queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None);
         var waiting = queue.EnterAsync("a", limits, Timeout.InfiniteTimeSpan, isLong: false, CancellationToken.None).AsTask();
+        Assert.Null(queue.JoinLine("a", limits));
+
+        // Who leads a line waits in the queue, too, and is one.
         Assert.Null(queue.FindRefusal("a", limits));
         Assert.Null(queue.JoinLine("a", limits));
         Assert.Equal(Refusal.TenantFull, queue.FindRefusal("a", limits)!.Value.Refusal);
@@ -101,7 +123,6 @@ public sealed class FairQueueTests
         Assert.Null(queue.FindRefusal("b", limits));
         queue.LeaveLine("a");
         Assert.Null(queue.FindRefusal("a", limits));
-        Assert.Null(queue.JoinLine("a", limits));
         queue.Leave(running);
         queue.Leave(await waiting);
         queue.LeaveLine("a");

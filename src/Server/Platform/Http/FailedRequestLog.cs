@@ -19,7 +19,7 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
     private const double LinesPerSecond = 10;
     private const int KindsKept = 4_096;
 
-    private readonly ConcurrentDictionary<(string Tenant, string Status), Kind> _kinds = [];
+    private readonly ConcurrentDictionary<(string Tenant, string Status, string Route), Kind> _kinds = [];
 
     public async Task InvokeAsync(HttpContext context)
     {
@@ -36,20 +36,20 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
         var route = (endpoint as RouteEndpoint)?.RoutePattern.RawText ?? "(no route)";
         var tenant = context.Features.Get<Caller>()?.TenantName ?? "-";
         var outcome = call?.ToString() ?? status.ToString(CultureInfo.InvariantCulture);
-        if (!_kinds.TryGetValue((tenant, outcome), out var kind))
+        if (!_kinds.TryGetValue((tenant, outcome, route), out var kind))
         {
             // Few fail in so many ways; to begin anew costs some lines more.
             if (_kinds.Count >= KindsKept) _kinds.Clear();
-            kind = _kinds.GetOrAdd((tenant, outcome), static _ => new Kind());
+            kind = _kinds.GetOrAdd((tenant, outcome, route), static _ => new Kind());
         }
         if (!kind.MayBeTold(clock, out var others)) return;
         var level = isOurs ? LogLevel.Warning : LogLevel.Information;
-        if (others > 0) Log.Others(logger, level, others, outcome, tenant);
+        if (others > 0) Log.Others(logger, level, others, route, outcome, tenant);
         Log.Failed(
             logger, level, context.Request.Method, route, outcome, tenant, (long)Stopwatch.GetElapsedTime(started).TotalMilliseconds, RequestTrace.IdOf(context));
     }
 
-    /// <summary>Failures of a tenant with the same status.</summary>
+    /// <summary>Failures of a tenant at one route with the same status.</summary>
     private sealed class Kind
     {
         private long _due;
@@ -71,8 +71,8 @@ internal sealed partial class FailedRequestLog(RequestDelegate next, ILogger<Fai
 
     private static partial class Log
     {
-        [LoggerMessage("{Count} more requests were answered {Status} to tenant {Tenant} meanwhile.")]
-        public static partial void Others(ILogger logger, LogLevel level, long count, string status, string tenant);
+        [LoggerMessage("{Count} more requests to {Route} were answered {Status} to tenant {Tenant} meanwhile.")]
+        public static partial void Others(ILogger logger, LogLevel level, long count, string route, string status, string tenant);
 
         [LoggerMessage("{Method} {Route} answered {Status} to tenant {Tenant} after {Milliseconds} ms; trace {Trace}.")]
         public static partial void Failed(ILogger logger, LogLevel level, string method, string route, string status, string tenant, long milliseconds, string trace);

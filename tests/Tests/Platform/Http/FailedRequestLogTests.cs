@@ -68,7 +68,7 @@ public sealed class FailedRequestLogTests : IAsyncLifetime
 
         // After a second another one is told, and with it how many there were.
         using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-        while (!_log.Lines.Any(line => line.Contains("more requests were answered 404")))
+        while (!_log.Lines.Any(line => line.Contains("more requests to /api/v1/models/{model} were answered 404")))
         {
             await flooding.GetAsync("/api/v1/models/none").StatusAsync();
             await Task.Delay(50, patience.Token);
