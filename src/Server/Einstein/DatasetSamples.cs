@@ -29,7 +29,9 @@ internal static class DatasetSamples
                 foreach (var label in pack.Labels(record)) await AddAsync(zip, manifest.Labels[label], number, name, pack.Payload(record), cancellationToken);
                 number++;
             }
-            foreach (var example in examples) await AddAsync(zip, example.Label, number++, example.Name, await blobs.ReadAllAsync(row.TenantId, example.Digest, cancellationToken), cancellationToken);
+
+            // Its name is its owner's choice, and may be one that no image in a zip file can have.
+            foreach (var example in examples) await AddAsync(zip, example.Label, number++, "example", await blobs.ReadAllAsync(row.TenantId, example.Digest, cancellationToken), cancellationToken);
         }
         else
         {

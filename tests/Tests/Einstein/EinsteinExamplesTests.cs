@@ -70,8 +70,8 @@ public sealed class EinsteinExamplesTests(TestServer server) : IClassFixture<Tes
         var dataset = await OkAsync(client.PostAsync("/v2/vision/datasets/upload/sync", File("data", "colours.zip", Zip(0, 8)), Field("type", "image")));
         var (id, red) = ((long)dataset["id"]!, dataset["labelSummary"]!["labels"]!.AsArray().Single(label => (string)label!["name"]! == "red")!);
 
-        var example = await OkAsync(client.PostAsync($"/v2/vision/datasets/{id}/examples", Field("name", "by hand.png"), Field("labelId", $"{red["id"]}"), File("data", "x.png", Red(40))));
-        Assert.Equal(("by hand.png", 9), ((string)example["name"]!, (int)example["label"]!["numExamples"]!));
+        var example = await OkAsync(client.PostAsync($"/v2/vision/datasets/{id}/examples", Field("name", "by hand.zip"), Field("labelId", $"{red["id"]}"), File("data", "x.png", Red(40))));
+        Assert.Equal(("by hand.zip", 9), ((string)example["name"]!, (int)example["label"]!["numExamples"]!));
         Assert.Equal(Red(40), await client.Http.GetByteArrayAsync((string)example["location"]!, TestContext.Current.CancellationToken));
         foreach (var parts in (EinsteinClient.Part[][])
         [
@@ -85,7 +85,7 @@ public sealed class EinsteinExamplesTests(TestServer server) : IClassFixture<Tes
         var updated = await client.WhileAsync($"/v2/vision/datasets/{id}", "statusMsg", "UPLOADING");
         Assert.Equal(("SUCCEEDED", 25), ((string)updated["statusMsg"]!, (int)updated["totalExamples"]!));
         var names = (await OkAsync(client.GetAsync($"/v2/vision/examples?labelId={red["id"]}")))["data"]!.AsArray().Select(one => (string)one!["name"]!);
-        Assert.Equal([.. Enumerable.Range(0, 12).Select(i => $"a-{i}.png"), "by hand.png"], names);
+        Assert.Equal([.. Enumerable.Range(0, 12).Select(i => $"a-{i}.png"), "by hand.zip"], names);
 
         var modelId = await TrainAsync(client, id, "null", ("epochs", "2"));
         var training = await client.TrainedAsync(modelId, "vision");
