@@ -25,6 +25,8 @@ public sealed class RetryAfterTests(TestServer server) : IClassFixture<TestServe
     [
         "DeploymentProblems.NoRoomToPin 503",
         "DeploymentProblems.NotLoadable 503",
+        "EinsteinProblems.PreparationTakesLong 503",
+        "EinsteinProblems.QuotaReached 429",
         "LimitProblems.ModelCacheShareFull 429",
         "LimitProblems.TooManyModelLoads 429",
         "LimitProblems.TooManyPredictions 429",
