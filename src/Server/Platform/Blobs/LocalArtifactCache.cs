@@ -88,8 +88,10 @@ internal sealed partial class LocalArtifactCache
     {
         try
         {
+            // Before the file is opened: another reader may find the good file that took its place, and say so of what was read here before.
+            var isVerified = copy.IsVerified;
             var bytes = await ReadFileAsync(copy.Path, cancellationToken);
-            if (copy.IsVerified) return bytes;
+            if (isVerified) return bytes;
             if (Convert.ToHexStringLower(SHA256.HashData(bytes)) == key.Digest)
             {
                 copy.IsVerified = true;
